@@ -1,0 +1,1 @@
+"""Batonpass for Python: generated stubs, client, agent and command line."""

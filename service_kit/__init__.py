@@ -1,0 +1,1 @@
+"""What both services share; knows no word of either domain."""
