@@ -142,7 +142,7 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`.
+        """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`. Repeating it is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,7 +193,8 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLimits(self, request, context):
-        """Returns the limits in force: the defaults, and those of one executor or of all. Errors: `NOT_FOUND` for an unknown executor.
+        """Returns the limits in force: the defaults, and those of one executor or of all. Repeating it is safe.
+        Errors: `NOT_FOUND` for an unknown executor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,7 @@ class QueueServiceStub:
     Repeating it is safe when every item has a `task_id`, as in `EnqueueTask`.
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetTaskRequest, _queue_service_pb2.GetTaskResponse]
-    """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`."""
+    """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`. Repeating it is safe."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListTasksRequest, _queue_service_pb2.ListTasksResponse]
     """Lists tasks, newest first. Errors: `INVALID_ARGUMENT` for a page token that this service did not make or that
     belongs to other filters. Repeating it is safe.
@@ -80,7 +80,9 @@ class QueueServiceStub:
     Repeating it without `boost` changes nothing; with `boost` it adds nothing until another threshold has passed.
     """
     GetLimits: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetLimitsRequest, _queue_service_pb2.GetLimitsResponse]
-    """Returns the limits in force: the defaults, and those of one executor or of all. Errors: `NOT_FOUND` for an unknown executor."""
+    """Returns the limits in force: the defaults, and those of one executor or of all. Repeating it is safe.
+    Errors: `NOT_FOUND` for an unknown executor.
+    """
     UpdateLimits: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateLimitsRequest, _queue_service_pb2.UpdateLimitsResponse]
     """Changes the limits of every executor (the defaults) or of one; stored, and in force at once. Lowering a limit below
     the use stops new starts and ends nothing. Repeating it is safe. Errors: `NOT_FOUND` for an unknown executor.
@@ -124,7 +126,7 @@ class QueueServiceAsyncStub(QueueServiceStub):
     Repeating it is safe when every item has a `task_id`, as in `EnqueueTask`.
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetTaskRequest, _queue_service_pb2.GetTaskResponse]  # type: ignore[assignment]
-    """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`."""
+    """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`. Repeating it is safe."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListTasksRequest, _queue_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists tasks, newest first. Errors: `INVALID_ARGUMENT` for a page token that this service did not make or that
     belongs to other filters. Repeating it is safe.
@@ -149,7 +151,9 @@ class QueueServiceAsyncStub(QueueServiceStub):
     Repeating it without `boost` changes nothing; with `boost` it adds nothing until another threshold has passed.
     """
     GetLimits: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetLimitsRequest, _queue_service_pb2.GetLimitsResponse]  # type: ignore[assignment]
-    """Returns the limits in force: the defaults, and those of one executor or of all. Errors: `NOT_FOUND` for an unknown executor."""
+    """Returns the limits in force: the defaults, and those of one executor or of all. Repeating it is safe.
+    Errors: `NOT_FOUND` for an unknown executor.
+    """
     UpdateLimits: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateLimitsRequest, _queue_service_pb2.UpdateLimitsResponse]  # type: ignore[assignment]
     """Changes the limits of every executor (the defaults) or of one; stored, and in force at once. Lowering a limit below
     the use stops new starts and ends nothing. Repeating it is safe. Errors: `NOT_FOUND` for an unknown executor.
@@ -208,7 +212,7 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.GetTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.GetTaskResponse, _abc.Awaitable[_queue_service_pb2.GetTaskResponse]]:
-        """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`."""
+        """Returns one task, also one that has ended (for the history's retention, 30 days). Errors: `NOT_FOUND`. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def ListTasks(
@@ -269,7 +273,9 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.GetLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.GetLimitsResponse, _abc.Awaitable[_queue_service_pb2.GetLimitsResponse]]:
-        """Returns the limits in force: the defaults, and those of one executor or of all. Errors: `NOT_FOUND` for an unknown executor."""
+        """Returns the limits in force: the defaults, and those of one executor or of all. Repeating it is safe.
+        Errors: `NOT_FOUND` for an unknown executor.
+        """
 
     @_abc_1.abstractmethod
     def UpdateLimits(
