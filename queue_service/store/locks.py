@@ -1,0 +1,30 @@
+"""Advisory locks of transactions, the first step of the lock order: schedule, sequence, task, lease, executor."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service_kit.locks import lock_number
+
+_TAKE = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
+
+
+def schedule_lock(namespace: str, schedule_id: str) -> int:
+    """Held while the overlap of a schedule's fires is judged."""
+    return lock_number(f"queue/schedule/{namespace}/{schedule_id}")
+
+
+def sequence_lock(namespace: str, queue: str, sequence_key: str) -> int:
+    """Held while a task joins or leaves a sequence, so that its head is always ready."""
+    return lock_number(f"queue/sequence/{namespace}/{queue}/{sequence_key}")
+
+
+async def hold(connection: AsyncConnection, numbers: Iterable[int]) -> None:
+    """Takes the locks, in one order everywhere, until the transaction ends.
+
+    Statements that rely on them come after this one: only then does their snapshot see what others committed.
+    """
+    wanted = sorted(set(numbers))
+    if wanted:
+        await connection.execute(_TAKE, {"numbers": wanted})
