@@ -15,7 +15,15 @@ from service_kit.dsn import Dsn, database_url
 from service_kit.errors import DatabaseUnavailable
 from service_kit.logs import logger
 
-__all__ = ["Database", "DatabaseUnavailable", "database_url", "durability", "engine", "raw"]
+__all__ = [
+    "AsyncConnection",
+    "Database",
+    "DatabaseUnavailable",
+    "database_url",
+    "durability",
+    "engine",
+    "raw",
+]
 
 T = TypeVar("T")
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
