@@ -142,7 +142,8 @@ class _Method:
                 reason="DEADLINE_REQUIRED",
             )
         if self._streams_in:
-            admitted: Any = _validated(request)
+            marked = getattr(self._inner, "validates_itself", False)
+            admitted: Any = request if marked else _validated(request)
         else:
             validate(request)
             admitted = request

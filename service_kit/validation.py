@@ -1,12 +1,22 @@
 """The rules written in the protos, applied to messages."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import protovalidate
 from google.protobuf.message import Message
 
 from service_kit.errors import InvalidArgument, Violation
+
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def validates_itself(handler: Handler) -> Handler:
+    """Marks a handler of a stream that calls `validate` itself, because a bad message must not end its stream."""
+    handler.validates_itself = True  # type: ignore[attr-defined]
+    return handler
 
 
 def validate(message: Message) -> None:
