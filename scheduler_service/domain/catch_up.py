@@ -1,0 +1,72 @@
+"""What becomes of instants that came due while the scheduler was away."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from scheduler_service.domain.fire import Disposition, time_key
+from scheduler_service.domain.timetable import Timetable
+
+_TICK = timedelta(microseconds=1)
+
+
+class CatchUp(IntEnum):
+    """Numbered as on the wire; DEFAULT is LATEST."""
+
+    DEFAULT = 0
+    LATEST = 1
+    ALL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An instant, or a range of them, and what became of it. PENDING goes to the queue."""
+
+    nominal: datetime
+    disposition: Disposition
+    detail: str = ""
+    last_nominal: datetime | None = None
+    count: int = 1
+
+
+def stretch(
+    timetable: Timetable, after: datetime, until: datetime, disposition: Disposition, detail: str = ""
+) -> Settled | None:
+    """One record for all instants in (after, until]; None when there are none.
+
+    Costs the same for three instants and for three million.
+    """
+    first = timetable.next_after(after)
+    last = timetable.previous_at_or_before(until)
+    if first is None or last is None or first > last:
+        return None
+    if first == last:
+        return Settled(first, disposition, detail)
+    return Settled(first, disposition, detail, last, timetable.count(after, until) or 0)
+
+
+def missed(timetable: Timetable, after: datetime, until: datetime, window: timedelta) -> Settled | None:
+    """The instants in (after, until] as older than the catch-up window."""
+    detail = f"older than the catch-up window of {window}"
+    return stretch(timetable, after, until, Disposition.MISSED_WINDOW, detail)
+
+
+def catch_up_latest(timetable: Timetable, after: datetime, now: datetime) -> list[Settled]:
+    """Fires the last instant in (after, now]; the ones before it are COALESCED into it."""
+    last = timetable.previous_at_or_before(now)
+    if last is None or last <= after:
+        return []
+    detail = f"represented by {time_key(last)}"
+    coalesced = stretch(timetable, after, last - _TICK, Disposition.COALESCED, detail)
+    fired = Settled(last, Disposition.PENDING)
+    return [fired] if coalesced is None else [coalesced, fired]
+
+
+def catch_up_all(timetable: Timetable, after: datetime, now: datetime, limit: int) -> list[Settled]:
+    """Fires every instant in (after, now], oldest first, at most `limit` of them."""
+    fired: list[Settled] = []
+    instant = timetable.next_after(after)
+    while instant is not None and instant <= now and len(fired) < limit:
+        fired.append(Settled(instant, Disposition.PENDING))
+        instant = timetable.next_after(instant)
+    return fired

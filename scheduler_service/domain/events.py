@@ -1,0 +1,38 @@
+"""Events and the chains of triggers they make."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from scheduler_service.domain.fire import Disposition
+
+DEFAULT_SOURCE: Final = "batonpass"
+TASK_COMPLETED: Final = "task.completed"
+ERROR_CRITICAL: Final = "error.critical"
+SYSTEM_TYPES: Final = frozenset({TASK_COMPLETED, ERROR_CRITICAL})
+"""Emitted by the scheduler itself when a task ends SUCCEEDED or DEAD."""
+
+MAX_DEPTH: Final = 8
+"""The longest chain of triggers; a schedule that triggers itself stops here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """CloudEvents attributes, defaults filled in."""
+
+    namespace: str
+    source: str
+    event_id: str
+    type: str
+    subject: str
+    time: datetime
+    data: bytes
+    depth: int = 0
+    """Triggers that led here: 0 from outside, one more than the task's for an event of a task."""
+
+
+def event_disposition(depth: int) -> tuple[Disposition, str]:
+    """What a schedule that listens makes of an event of that depth, and the detail to record."""
+    if depth <= MAX_DEPTH:
+        return Disposition.PENDING, ""
+    return Disposition.LOOP_CUT, f"a chain of {depth} triggers, the longest allowed is {MAX_DEPTH}"

@@ -1,0 +1,65 @@
+"""The instants of a specification. Engine, preview and catch-up all ask here and nowhere else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Protocol, assert_never
+
+from scheduler_service.domain import cron
+from scheduler_service.domain.daylight import ElapsedTime, FixedHours
+from scheduler_service.domain.interval import Interval
+from scheduler_service.domain.spec import CronSpec, EventSpec, IntervalSpec, OneShotSpec, Spec
+from scheduler_service.domain.zones import zone
+
+
+class Timetable(Protocol):
+    """A set of instants. `next_after` and `previous_at_or_before` walk the same set."""
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first one later than `instant`; None when no more follow."""
+        ...
+
+    def previous_at_or_before(self, instant: datetime) -> datetime | None:
+        """The last one not later than `instant`; None when there was none."""
+        ...
+
+    def count(self, after: datetime, until: datetime) -> int | None:
+        """How many there are in (after, until]; None when they are too many to count."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One instant, or none at all."""
+
+    at: datetime | None
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The instant, if it is yet to come."""
+        return self.at if self.at is not None and self.at > instant else None
+
+    def previous_at_or_before(self, instant: datetime) -> datetime | None:
+        """The instant, if it has come."""
+        return self.at if self.at is not None and self.at <= instant else None
+
+    def count(self, after: datetime, until: datetime) -> int | None:
+        """1 or 0."""
+        return int(self.at is not None and after < self.at <= until)
+
+
+@lru_cache(maxsize=8192)
+def timetable(spec: Spec, time_zone: str) -> Timetable:
+    """The instants of `spec`; events have none. Raises InvalidSchedule for what cannot be read."""
+    where = zone(time_zone)
+    match spec:
+        case CronSpec():
+            parsed = cron.parse(spec)
+            return ElapsedTime(parsed, where) if parsed.follows_elapsed_time else FixedHours(parsed, where)
+        case IntervalSpec():
+            return Interval(spec)
+        case OneShotSpec():
+            return Once(spec.at)
+        case EventSpec():
+            return Once(None)
+        case _:
+            assert_never(spec)
