@@ -9,12 +9,11 @@ from google.protobuf.message import Message
 
 from service_kit.errors import InvalidArgument, Violation
 
-
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def validates_itself(handler: Handler) -> Handler:
-    """Marks a handler of a stream that calls `validate` itself, because a bad message must not end its stream."""
+    """Marks a stream's handler that calls `validate` itself, because a bad message must not end the stream."""
     handler.validates_itself = True  # type: ignore[attr-defined]
     return handler
 
