@@ -13,7 +13,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def validates_itself(handler: Handler) -> Handler:
-    """Marks a stream's handler that calls `validate` itself, because a bad message must not end the stream."""
+    """Marks a stream's handler that calls `validate` itself: a bad message must not end the stream."""
     handler.validates_itself = True  # type: ignore[attr-defined]
     return handler
 
