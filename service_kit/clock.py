@@ -57,9 +57,9 @@ class DatabaseClock:
         self._task: asyncio.Task[None] | None = None
 
     def now(self) -> datetime:
-        """The database's time, UTC. Raises RuntimeError before the first sample."""
+        """The database's time, UTC. Raises DatabaseUnavailable before the first sample."""
         if self._sample is None:
-            raise RuntimeError("the clock has no sample yet: await start() first")
+            raise DatabaseUnavailable("the database has not been reached yet; repeat the request a little later")
         instant, taken = self._sample
         return instant + timedelta(seconds=self._monotonic() - taken)
 
