@@ -1,4 +1,4 @@
-"""Advisory locks of transactions, the first step of the lock order: schedule, sequence, task, lease, executor."""
+"""Advisory locks of a transaction, taken before any row: schedules first, then sequences."""
 
 from collections.abc import Iterable
 

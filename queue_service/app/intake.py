@@ -1,0 +1,110 @@
+"""Intake: tasks come in alone, in batches and from schedules, and are stored in groups."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Final
+
+from queue_service.domain.errors import IntakeFull
+from queue_service.domain.order import Candidate
+from queue_service.domain.task import Submission
+from queue_service.domain.verdict import Created, TooOld, Verdict
+from queue_service.store.intake import IntakeStore
+from service_kit.clock import Clock
+from service_kit.errors import ServiceError
+from service_kit.group import GroupCommit
+
+MOST_IN_A_STATEMENT: Final = 1_000
+MOST_CALLS_IN_A_GROUP: Final = 500
+MOST_PENDING: Final = 20_000
+"""Submissions kept in memory while they wait; beyond it calls are refused at once."""
+
+Accepted = Callable[[Sequence[Candidate]], None]
+
+
+class Intake:
+    """Takes tasks in; each answer is given after COMMIT.
+
+    `accepted` is told what may start now. `retention` is how long a task_id is remembered, and so the
+    greatest age of a fire.
+    """
+
+    def __init__(self, store: IntakeStore, clock: Clock, retention: timedelta, accepted: Accepted) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+        self._accepted = accepted
+        self._group = GroupCommit(self._flush, MOST_CALLS_IN_A_GROUP)
+        self._pending = 0
+
+    async def take_in(self, submissions: Sequence[Submission]) -> list[Verdict]:
+        """One verdict for each, in order. Raises IntakeFull, or DatabaseUnavailable."""
+        if self._pending and self._pending + len(submissions) > MOST_PENDING:
+            raise IntakeFull(self._pending)
+        self._pending += len(submissions)
+        try:
+            return await self._group.submit(submissions)
+        finally:
+            self._pending -= len(submissions)
+
+    async def close(self) -> None:
+        """Refuses new tasks and returns when those that came before are answered."""
+        await self._group.close()
+
+    async def _flush(self, calls: list[Sequence[Submission]]) -> list[list[Verdict]]:
+        everything = [submission for call in calls for submission in call]
+        verdicts: list[Verdict] = []
+        for start in range(0, len(everything), MOST_IN_A_STATEMENT):
+            verdicts += await self._store_some(everything[start : start + MOST_IN_A_STATEMENT])
+        answers = iter(verdicts)
+        return [list(islice(answers, len(call))) for call in calls]
+
+    async def _store_some(self, submissions: list[Submission]) -> list[Verdict]:
+        """A key that comes twice is stored by the first, and known when the second's turn comes."""
+        found: dict[int, Verdict] = {
+            place: TooOld() for place, submission in enumerate(submissions) if self._is_too_old(submission)
+        }
+        while len(found) < len(submissions):
+            places: dict[tuple[str, str, str], int] = {}
+            for place, submission in enumerate(submissions):
+                if place not in found:
+                    places.setdefault(submission.key, place)
+            turn = sorted(places.values())
+            found.update(zip(turn, await self._try([submissions[place] for place in turn]), strict=True))
+        return [found[place] for place in range(len(submissions))]
+
+    async def _try(self, submissions: list[Submission]) -> list[Verdict]:
+        """Stores a group; when PostgreSQL takes offence, one by one, so that one spoils only itself."""
+        try:
+            now = self._clock.now()
+            verdicts = await self._store.take_in(submissions, now)
+        except ServiceError:
+            raise
+        except Exception:
+            if len(submissions) == 1:
+                raise
+            return [(await self._try([submission]))[0] for submission in submissions]
+        self._tell(submissions, verdicts)
+        return verdicts
+
+    def _tell(self, submissions: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
+        now = self._clock.now()
+        candidates = [
+            Candidate(
+                order_at=verdict.order_at,
+                task=verdict.id,
+                version=1,
+                lane=submission.lane,
+                level=submission.template.priority,
+                cpu=submission.template.need.cpu,
+                memory=submission.template.need.memory,
+            )
+            for submission, verdict in zip(submissions, verdicts, strict=True)
+            if isinstance(verdict, Created) and verdict.ready and verdict.run_at <= now
+        ]
+        if candidates:
+            self._accepted(candidates)
+
+    def _is_too_old(self, submission: Submission) -> bool:
+        origin = submission.origin
+        return origin is not None and origin.fired_at < self._clock.now() - self._retention
