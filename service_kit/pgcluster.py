@@ -56,7 +56,6 @@ class Cluster:
     def __post_init__(self) -> None:
         self.home = home_for(self.wanted, self.user)
         self.data = self.home / "data"
-        self.wanted.joinpath("home").write_text(f"{self.home}\n")
         self._binaries: Binaries | None = None
 
     def start(self, port: int = 0) -> None:
