@@ -59,7 +59,7 @@ class DatabaseClock:
     def now(self) -> datetime:
         """The database's time, UTC. Raises DatabaseUnavailable before the first sample."""
         if self._sample is None:
-            raise DatabaseUnavailable("the database has not been reached yet; repeat the request a little later")
+            raise DatabaseUnavailable("PostgreSQL was not reached yet; repeat the request a little later")
         instant, taken = self._sample
         return instant + timedelta(seconds=self._monotonic() - taken)
 

@@ -46,6 +46,9 @@ def _classify_one(error: BaseException) -> Failure | None:
     if isinstance(error, asyncpg.InterfaceError):
         # Also raised for misuse ("another operation is in progress"), which must show up as the bug it is.
         return Failure.LOST if "clos" in str(error) or "released" in str(error) else None
+    if isinstance(error, asyncpg.InternalClientError):
+        # The server's last words arrived on an idle connection and the end of its stream has not yet.
+        return Failure.LOST
     if isinstance(error, TimeoutError | exc.TimeoutError):
         return Failure.BUSY
     return Failure.LOST if isinstance(error, OSError) else None

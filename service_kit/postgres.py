@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
@@ -134,8 +135,7 @@ class Database:
     async def _transaction(
         self, work: Callable[[AsyncConnection], Awaitable[T]], isolation: Isolation | None, readonly: bool
     ) -> T:
-        async with self.engine.connect() as connection:
-            driver = await raw(connection)
+        async with self._connection() as (connection, driver):
             transaction = driver.transaction(isolation=isolation, readonly=readonly)
             await transaction.start()
             try:
@@ -147,13 +147,24 @@ class Database:
             return result
 
     async def _autocommit(self, work: "Callable[[asyncpg.Connection[Any]], Awaitable[T]]") -> T:
-        async with self.engine.connect() as connection:
-            driver = await raw(connection)
+        async with self._connection() as (_, driver):
             try:
                 return await work(driver)
             except Exception as error:
                 if classify(error) is Failure.LOST:
                     raise DatabaseUnavailable(_sentence(Failure.LOST), outcome_unknown=True) from error
+                raise
+
+    @asynccontextmanager
+    async def _connection(self) -> "AsyncIterator[tuple[AsyncConnection, asyncpg.Connection[Any]]]":
+        """From the pool and back; a broken one is thrown away, since its driver may not have noticed yet."""
+        async with self.engine.connect() as connection:
+            try:
+                yield connection, await raw(connection)
+            except Exception as error:
+                lost = isinstance(error, DatabaseUnavailable) or classify(error) is Failure.LOST
+                if lost and not connection.invalidated:
+                    await connection.invalidate()
                 raise
 
 
@@ -235,7 +246,8 @@ async def _roll_back(connection: AsyncConnection, transaction: Any) -> None:
     try:
         await transaction.rollback()
     except Exception:
-        await connection.invalidate()
+        if not connection.invalidated:
+            await connection.invalidate()
 
 
 def _sentence(failure: Failure) -> str:
