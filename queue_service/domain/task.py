@@ -104,6 +104,7 @@ class Task:
     executor: str = ""
     error: str = ""
     waiting_reason: str = ""
+    ready: bool = True
     waited_until: datetime | None = None
     threshold: timedelta = timedelta(minutes=30)
     attempts: tuple[Attempt, ...] = ()

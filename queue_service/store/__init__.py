@@ -9,5 +9,5 @@ SCHEMA: Final = "queue"
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 """Script location for `service_kit.migrate`."""
 
-APPEND_ONLY: Final = ("transitions",)
-"""Tables that the running service may only read and insert into: the audit trail."""
+APPEND_ONLY: Final = ("actions", "transitions")
+"""Tables that the running service may only read and insert into: the audit trails."""

@@ -377,6 +377,18 @@ transitions = Table(
 )
 Index("transitions_feed", transitions.c.xid, transitions.c.id)
 
+# What operators changed beside tasks: limits, thresholds. Kept for ever.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    _instant("at"),
+    Column("namespace", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=text("''")),
+)
+
 # How far retention has come: outcomes of transactions up to `xid` are not complete any more.
 watermarks = Table(
     "watermarks",
