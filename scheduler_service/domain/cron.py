@@ -34,6 +34,7 @@ _ALIASES: Final = {
     "@hourly": "0 * * * *",
 }
 _EQUAL_RANGE = re.compile(r"^(\w+)-\1(/\d+)?$")
+_LAST_WEEKDAY = re.compile(r"L\d")
 _HASHED = re.compile(r"^[hr](\(|/|$)", re.IGNORECASE)
 
 
@@ -202,7 +203,13 @@ def _is_any(text: str) -> bool:
 
 
 def _require_a_day(days: str) -> None:
-    """Refuses what can never match, such as 31 February."""
+    """Refuses what can never match, such as 31 February, and what croniter reads as neither OR nor AND."""
+    of_month, _, of_week = days.upper().split()
+    both = of_month != "*" and of_week != "*"
+    if both and ("W" in of_month or "#" in of_week or _LAST_WEEKDAY.search(of_week)):
+        raise _invalid(
+            f"day of month and day of week {days!r}: with W, # or a last weekday only one may be set"
+        )
     try:
         croniter.expand(f"0 0 {days}", strict=True)
     except (CroniterError, ValueError) as error:
