@@ -37,8 +37,8 @@ def _no_room(task: Task, able: Sequence[Executor]) -> str:
     need = task.template.need
     if not any(fits_alone(need, executor.limits) for executor in able):
         return (
-            f"UNSCHEDULABLE: it declares CPU {percent(need.cpu)} % and memory {percent(need.memory)} %, more than"
-            f" the limits of {_names(able)} allow; raise a limit with UpdateLimits"
+            f"UNSCHEDULABLE: it declares CPU {percent(need.cpu)} % and memory {percent(need.memory)} %,"
+            f" more than the limits of {_names(able)} allow; raise a limit with UpdateLimits"
         )
     refusals = []
     for executor in able:
@@ -47,7 +47,8 @@ def _no_room(task: Task, able: Sequence[Executor]) -> str:
                 return "tasks before it in order are served first"
             case Refuse() as refusal:
                 refusals.append(refused(executor, refusal))
-    return "; ".join(refusals[:3]) + (f"; and {len(refusals) - 3} more executors" if len(refusals) > 3 else "")
+    more = [f"and {len(refusals) - 3} more executors"] if len(refusals) > 3 else []
+    return "; ".join(refusals[:3] + more)
 
 
 def refused(executor: Executor, refusal: Refuse) -> str:

@@ -1,0 +1,38 @@
+"""The SELECTs that tasks are read with: live ones with their lease, ended ones from history."""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
+
+from queue_service.store.tables import executors, history, leases, settings, tasks
+
+_THRESHOLD: Final[ColumnElement[int]] = func.coalesce(
+    settings.c.ageing_threshold_ms, literal_column("1800000")
+).label("ageing_threshold_ms")
+
+
+def live_tasks() -> Select[Any]:
+    """Rows for `rows.live_task`."""
+    return select(
+        tasks,
+        leases.c.state.label("lease_state"),
+        leases.c.attempt.label("lease_attempt"),
+        leases.c.token.label("lease_token"),
+        leases.c.offered_at.label("lease_offered_at"),
+        leases.c.started_at.label("lease_started_at"),
+        leases.c.expires_at.label("lease_expires_at"),
+        leases.c.session.label("lease_session"),
+        executors.c.name.label("lease_executor"),
+        _THRESHOLD,
+    ).select_from(
+        tasks.outerjoin(leases, leases.c.task == tasks.c.id)
+        .outerjoin(executors, executors.c.id == leases.c.executor)
+        .outerjoin(settings, settings.c.namespace == tasks.c.namespace)
+    )
+
+
+def ended_tasks() -> Select[Any]:
+    """Rows for `rows.ended_task`."""
+    return select(history, _THRESHOLD).select_from(
+        history.outerjoin(settings, settings.c.namespace == history.c.namespace)
+    )
