@@ -6,13 +6,14 @@ from typing import Final
 from uuid import UUID
 
 from scheduler_service.domain.catch_up import CatchUp
-from scheduler_service.domain.daylight import is_within_reach
-from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import SYSTEM_TYPES
-from scheduler_service.domain.interval import whole_milliseconds
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import Plan, pause, plan
-from scheduler_service.domain.spec import CronSpec, EventSpec, IntervalSpec, OneShotSpec, Spec
+from scheduler_service.domain.spec import (
+    EventSpec,
+    OneShotSpec,
+    Spec,
+)
 from scheduler_service.domain.timetable import Timetable, timetable
 
 DEFAULT_WINDOW: Final = timedelta(hours=1)
@@ -111,45 +112,3 @@ def listened_type(spec: Spec) -> str | None:
 def start_watermark(spec: Spec, now: datetime) -> datetime:
     """Where a new specification starts: now, but just before a one-shot whose time has passed."""
     return min(now, spec.at - _TICK) if isinstance(spec, OneShotSpec) else now
-
-
-def check_definition(definition: Definition) -> None:
-    """Raises InvalidSchedule with field and rule for what can be seen before the schedule ever fires."""
-    check_spec(definition.spec, definition.time_zone, "specs[0].")
-    overlap = effective_overlap(definition.overlap, definition.spec)
-    if definition.catch_up is CatchUp.ALL and overlap is Overlap.SKIP:
-        rule = "ALL needs an overlap policy other than SKIP, such as BUFFER_ALL or ALLOW_ALL"
-        raise InvalidSchedule("catch_up_policy", rule)
-
-
-def check_spec(spec: Spec, time_zone: str, prefix: str = "") -> None:
-    """Raises InvalidSchedule; paths of fields of the specification begin with `prefix`."""
-    timetable(EventSpec(""), time_zone)
-    try:
-        _check_kind(spec)
-        timetable(spec, time_zone)
-    except InvalidSchedule as error:
-        raise error.below(f"{prefix}{_KIND_FIELDS[type(spec)]}.") from error
-
-
-_KIND_FIELDS: Final[dict[type[Spec], str]] = {
-    CronSpec: "cron",
-    IntervalSpec: "interval",
-    OneShotSpec: "one_shot",
-    EventSpec: "event",
-}
-
-
-def _check_kind(spec: Spec) -> None:
-    if isinstance(spec, IntervalSpec):
-        _check_interval(spec)
-    if isinstance(spec, OneShotSpec) and not is_within_reach(spec.at):
-        raise InvalidSchedule("time", "must lie in the years 1970 to 8999")
-
-
-def _check_interval(spec: IntervalSpec) -> None:
-    for field, duration in (("every", spec.every), ("phase", spec.phase)):
-        if not whole_milliseconds(duration):
-            raise InvalidSchedule(field, "must be a whole number of milliseconds")
-    if spec.phase > spec.every:
-        raise InvalidSchedule("phase", "must not be longer than `every`")

@@ -43,4 +43,11 @@ class EventSpec:
     type: str
 
 
-Spec = CronSpec | IntervalSpec | OneShotSpec | EventSpec
+@dataclass(frozen=True, slots=True)
+class UnreadableSpec:
+    """A stored specification of a kind that this version does not know."""
+
+    kind: int
+
+
+Spec = CronSpec | IntervalSpec | OneShotSpec | EventSpec | UnreadableSpec

@@ -7,8 +7,16 @@ from typing import Protocol, assert_never
 
 from scheduler_service.domain import cron
 from scheduler_service.domain.daylight import ElapsedTime, FixedHours
+from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.interval import Interval
-from scheduler_service.domain.spec import CronSpec, EventSpec, IntervalSpec, OneShotSpec, Spec
+from scheduler_service.domain.spec import (
+    CronSpec,
+    EventSpec,
+    IntervalSpec,
+    OneShotSpec,
+    Spec,
+    UnreadableSpec,
+)
 from scheduler_service.domain.zones import zone
 
 
@@ -61,5 +69,7 @@ def timetable(spec: Spec, time_zone: str) -> Timetable:
             return Once(spec.at)
         case EventSpec():
             return Once(None)
+        case UnreadableSpec():
+            raise InvalidSchedule("kind", f"kind {spec.kind} is not known to this version")
         case _:
             assert_never(spec)

@@ -203,7 +203,7 @@ def test_seconds_agree_with_the_walker(name: str) -> None:
 
 
 def test_cronsim_agrees_where_its_rules_are_ours() -> None:
-    """Debian's rules are ours for fixed hours and single minutes, gaps of an hour, away from half-hour zones."""
+    """Debian's rules are ours for fixed hours, gaps of an hour, and away from half-hour zones."""
     for expression in ("30 2 * * *", "0 3 * * *", "30 1 * * *", "0 12 * * MON", "0 0 1 * *", "*/10 * * * *"):
         for name in ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Casablanca"):
             start = utc("2026-01-01T00:00")

@@ -1,0 +1,89 @@
+"""How a change moves a schedule. What was due before it is settled first, under what was in force then.
+
+So an edit never fires an instant again, never skips one without a record, and a pause is final for the
+instants that it covers.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from scheduler_service.domain.catch_up import Settled
+from scheduler_service.domain.errors import InvalidSchedule, StillCatchingUp
+from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
+from scheduler_service.domain.spec import OneShotSpec
+
+MAX_ROUNDS: Final = 10
+"""A change settles at most this many plans of 1,000 fires; beyond it the caller repeats later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The schedule after a change, and what was settled by it (with the generation before)."""
+
+    schedule: Schedule
+    settled: list[Settled]
+
+
+def settle(schedule: Schedule, now: datetime) -> Change:
+    """Settles everything due at `now`. Raises StillCatchingUp when that is too much for one change.
+
+    A schedule that cannot be read has no known instants: nothing is settled, and it stands still.
+    """
+    settled: list[Settled] = []
+    for _ in range(MAX_ROUNDS):
+        try:
+            planned = schedule.due(now)
+        except InvalidSchedule:
+            return Change(schedule, settled)
+        settled += planned.settled
+        schedule = schedule.after(planned)
+        if planned.is_complete(now):
+            return Change(schedule, settled)
+    raise StillCatchingUp(schedule.schedule_id)
+
+
+def disable(schedule: Schedule, now: datetime, note: str, actor: str) -> Change:
+    """Stops it from firing by time and event."""
+    return _switch(schedule, now, False, note, actor)
+
+
+def enable(schedule: Schedule, now: datetime, note: str, actor: str) -> Change:
+    """Lets it fire again from `now` on; the instants it covered while disabled end PAUSED."""
+    return _switch(schedule, now, True, note, actor)
+
+
+def _switch(schedule: Schedule, now: datetime, enabled: bool, note: str, actor: str) -> Change:
+    if schedule.enabled == enabled and schedule.note == note:
+        return Change(schedule, [])
+    change = settle(schedule, now)
+    switched = _changed(change.schedule, now, enabled=enabled, note=note, note_actor=actor)
+    return Change(_from(switched, switched.watermark), change.settled)
+
+
+def edit(schedule: Schedule, definition: Definition, now: datetime, *, is_settled: bool) -> Change:
+    """Puts another definition in force from `now` on.
+
+    `is_settled` tells, of a new one-shot whose time has passed, whether this incarnation has a record of that
+    instant already; if not, the instant is due at once.
+    """
+    change = settle(schedule, now)
+    before, spec = change.schedule, definition.spec
+    watermark = max(before.watermark, now)
+    if isinstance(spec, OneShotSpec) and spec != before.definition.spec and not is_settled:
+        watermark = min(watermark, start_watermark(spec, now))
+    edited = _changed(before, now, definition=definition, invalid_reason="")
+    return Change(_from(edited, watermark), change.settled)
+
+
+def _changed(schedule: Schedule, now: datetime, **changes: object) -> Schedule:
+    return replace(schedule, generation=schedule.generation + 1, updated_at=now, **changes)  # type: ignore[arg-type]
+
+
+def _from(schedule: Schedule, watermark: datetime) -> Schedule:
+    """The schedule with everything up to `watermark` settled."""
+    try:
+        following = schedule.timetable.next_after(watermark) if schedule.enabled else None
+    except InvalidSchedule:
+        following = None
+    return replace(schedule, watermark=watermark, next_fire=following)

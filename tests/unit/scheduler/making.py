@@ -1,0 +1,52 @@
+"""Schedules for tests of the domain."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from scheduler_service.domain.catch_up import CatchUp
+from scheduler_service.domain.overlap import Overlap
+from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
+from scheduler_service.domain.spec import CronSpec, Spec
+from scheduler_service.domain.timetable import timetable
+
+INCARNATION = UUID("00000000-0000-4000-8000-000000000001")
+
+
+def definition(
+    spec: Spec | None = None,
+    *,
+    zone: str = "UTC",
+    catch_up: CatchUp = CatchUp.LATEST,
+    window: timedelta = timedelta(hours=1),
+    overlap: Overlap = Overlap.ALLOW_ALL,
+) -> Definition:
+    return Definition(
+        spec=spec or CronSpec("*/5 * * * *"),
+        time_zone=zone,
+        template=b"",
+        has_payload=False,
+        overlap=overlap,
+        catch_up=catch_up,
+        window=window,
+    )
+
+
+def schedule(now: datetime, made: Definition | None = None, *, enabled: bool = True) -> Schedule:
+    made = made or definition()
+    watermark = start_watermark(made.spec, now)
+    table = timetable(made.spec, made.time_zone)
+    return Schedule(
+        namespace="default",
+        schedule_id="nightly",
+        incarnation=INCARNATION,
+        definition=made,
+        enabled=enabled,
+        generation=1,
+        note="",
+        note_actor="",
+        watermark=watermark,
+        next_fire=table.next_after(watermark) if enabled else None,
+        invalid_reason="",
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,268 @@
+"""Every instant ends in exactly one disposition, whatever the downtime, the policy and the changes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler_service.domain.catch_up import CatchUp, Settled
+from scheduler_service.domain.change import disable, edit, enable
+from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.plan import pause, plan
+from scheduler_service.domain.spec import CronSpec, IntervalSpec, OneShotSpec, Spec
+from scheduler_service.domain.timetable import timetable
+from tests.support.walker import utc, walk
+from tests.unit.scheduler.making import definition, schedule
+
+START = utc("2026-03-29T00:00")
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+EVERY_FIVE = timetable(CronSpec("*/5 * * * *"), "UTC")
+
+Record = tuple[datetime, Disposition]
+
+
+def listed(spec: Spec, after: datetime, until: datetime) -> list[datetime]:
+    """The instants in (after, until], found without the code under test. Zone: Europe/Berlin."""
+    if isinstance(spec, CronSpec):
+        floor = after.replace(second=0, microsecond=0)
+        return [at for at in walk(spec.expression, "Europe/Berlin", floor, until) if at > after]
+    assert isinstance(spec, IntervalSpec)
+    every, phase = int(spec.every.total_seconds()), int(spec.phase.total_seconds())
+    seconds = range(int(after.timestamp()) - 1, int(until.timestamp()) + 1)
+    due = (
+        datetime.fromtimestamp(second, START.tzinfo) for second in seconds if second % every == phase % every
+    )
+    return [at for at in due if after < at <= until]
+
+
+@dataclass
+class Model:
+    """What the documents promise, spelled out instant by instant."""
+
+    spec: Spec
+    catch_up: CatchUp
+    window: timedelta
+    position: datetime
+    enabled: bool = True
+    records: list[Record] = field(default_factory=list)
+
+    def plan(self, now: datetime, limit: int) -> None:
+        due = listed(self.spec, self.position, now)
+        old = [at for at in due if now - at > self.window]
+        rest = due[len(old) :]
+        self.records += [(at, Disposition.MISSED_WINDOW) for at in old]
+        self.position = now
+        if self.catch_up is CatchUp.ALL:
+            fired = rest[:limit]
+            self.records += [(at, Disposition.PENDING) for at in fired]
+            if len(fired) == limit:
+                self.position = fired[-1]
+        elif rest:
+            self.records += [(at, Disposition.COALESCED) for at in rest[:-1]]
+            self.records.append((rest[-1], Disposition.PENDING))
+
+    def settle(self, now: datetime) -> None:
+        if not self.enabled:
+            due = listed(self.spec, self.position, now)
+            self.records += [(at, Disposition.PAUSED) for at in due]
+            self.position = now
+            return
+        while True:
+            self.plan(now, 1000)
+            if not listed(self.spec, self.position, now):
+                self.position = now
+                return
+
+
+def expanded(spec: Spec, settled: list[Settled]) -> list[Record]:
+    """Ranges as single instants; their counts are checked on the way."""
+    records: list[Record] = []
+    for item in settled:
+        last = item.last_nominal or item.nominal
+        instants = listed(spec, item.nominal - timedelta(seconds=1), last)
+        assert instants[0] == item.nominal
+        assert instants[-1] == last
+        assert item.count == len(instants)
+        assert (item.last_nominal is None) == (len(instants) == 1)
+        records += [(at, item.disposition) for at in instants]
+    return records
+
+
+SPECS = st.sampled_from(
+    [
+        CronSpec("*/7 * * * *"),
+        CronSpec("0,30 1-3 * * *"),
+        CronSpec("30 2 * * *"),
+        CronSpec("15 */2 * * *"),
+        IntervalSpec(timedelta(seconds=90)),
+        IntervalSpec(timedelta(minutes=11), timedelta(minutes=3)),
+    ]
+)
+WINDOWS = st.sampled_from([timedelta(seconds=10), timedelta(minutes=20), timedelta(hours=3)])
+POLICIES = st.sampled_from([CatchUp.LATEST, CatchUp.ALL])
+GAPS = st.integers(0, 4 * 3600).map(lambda seconds: timedelta(seconds=seconds))
+
+
+@given(SPECS, POLICIES, WINDOWS, st.lists(GAPS, min_size=1, max_size=6), st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_each_instant_has_one_disposition_whatever_the_downtime(
+    spec: Spec, catch_up: CatchUp, window: timedelta, gaps: list[timedelta], limit: int
+) -> None:
+    table, now, watermark = timetable(spec, "Europe/Berlin"), START, START
+    model = Model(spec, catch_up, window, START)
+    settled: list[Settled] = []
+    for gap in gaps:
+        now += gap
+        planned = plan(table, catch_up, window, watermark, now, limit)
+        settled += planned.settled
+        watermark = planned.watermark
+        model.plan(now, limit)
+        following = listed(spec, watermark, watermark + timedelta(days=2))
+        assert planned.next_fire == following[0]
+    assert expanded(spec, settled) == model.records
+
+
+ACTIONS = st.sampled_from(["step", "disable", "enable", "edit"])
+
+
+@given(
+    st.lists(st.tuples(GAPS, ACTIONS, SPECS), min_size=1, max_size=8), SPECS, POLICIES, WINDOWS, st.booleans()
+)
+@settings(max_examples=60, deadline=None)
+def test_each_instant_has_one_disposition_whatever_the_changes(
+    actions: list[tuple[timedelta, str, Spec]],
+    spec: Spec,
+    catch_up: CatchUp,
+    window: timedelta,
+    enabled: bool,
+) -> None:
+    now = START
+    made = definition(spec, zone="Europe/Berlin", catch_up=catch_up, window=window)
+    current = schedule(now, made, enabled=enabled)
+    model = Model(spec, catch_up, window, START, enabled)
+    records: list[Record] = []
+    for gap, action, other in actions:
+        now += gap
+        in_force = current.definition.spec
+        settled: list[Settled] = []
+        if action == "step" and current.enabled:
+            planned = current.due(now)
+            current, settled = current.after(planned), planned.settled
+            model.plan(now, 1000)
+        elif action in ("disable", "enable"):
+            change = (disable if action == "disable" else enable)(current, now, f"{now}", "ann")
+            current, settled = change.schedule, change.settled
+            model.settle(now)
+            model.enabled = action == "enable"
+        elif action == "edit":
+            made = definition(other, zone="Europe/Berlin", catch_up=catch_up, window=window)
+            change = edit(current, made, now, is_settled=False)
+            current, settled = change.schedule, change.settled
+            model.settle(now)
+            model.spec = other
+        records += expanded(in_force, settled)
+        assert (current.next_fire is None) == (not current.enabled)
+    assert records == model.records
+    assert len({at for at, _ in records}) == len(records)
+
+
+def test_latest_fires_the_last_and_coalesces_the_others_into_it() -> None:
+    planned = plan(EVERY_FIVE, CatchUp.LATEST, HOUR, START, START + timedelta(minutes=31))
+    coalesced, fired = planned.settled
+    assert fired == Settled(START + timedelta(minutes=30), Disposition.PENDING)
+    assert coalesced.disposition is Disposition.COALESCED
+    assert (coalesced.nominal, coalesced.last_nominal) == (START + 5 * MINUTE, START + 25 * MINUTE)
+    assert coalesced.count == 5
+    assert "2026-03-29T00:30:00" in coalesced.detail
+    assert planned.next_fire == START + 35 * MINUTE
+
+
+def test_what_is_older_than_the_window_is_missed_and_its_edge_is_inside() -> None:
+    now = START + timedelta(hours=2)
+    planned = plan(EVERY_FIVE, CatchUp.ALL, HOUR, START, now)
+    missed, *fired = planned.settled
+    assert missed.disposition is Disposition.MISSED_WINDOW
+    assert (missed.nominal, missed.last_nominal) == (START + 5 * MINUTE, START + 55 * MINUTE)
+    assert [item.nominal for item in fired] == [now - HOUR + 5 * n * MINUTE for n in range(13)]
+    assert {item.disposition for item in fired} == {Disposition.PENDING}
+
+
+def test_all_goes_on_where_its_limit_stopped_it() -> None:
+    now = START + timedelta(minutes=31)
+    first = plan(EVERY_FIVE, CatchUp.ALL, HOUR, START, now, limit=4)
+    assert not first.is_complete(now)
+    assert first.watermark == START + 20 * MINUTE
+    second = plan(EVERY_FIVE, CatchUp.ALL, HOUR, first.watermark, now, limit=4)
+    assert [item.nominal for item in second.settled] == [START + 25 * MINUTE, START + 30 * MINUTE]
+    assert second.is_complete(now)
+
+
+@pytest.mark.parametrize("catch_up", list(CatchUp))
+def test_a_clock_that_went_back_fires_nothing_again(catch_up: CatchUp) -> None:
+    later = START + timedelta(minutes=12)
+    watermark = plan(EVERY_FIVE, catch_up, HOUR, START, later).watermark
+    planned = plan(EVERY_FIVE, catch_up, HOUR, watermark, START + 6 * MINUTE)
+    assert planned.settled == []
+    assert planned.watermark == watermark
+    assert planned.next_fire == START + 15 * MINUTE
+
+
+def test_months_of_downtime_are_one_range_and_cost_no_listing() -> None:
+    every_second = timetable(IntervalSpec(timedelta(seconds=1)), "UTC")
+    now = START + timedelta(days=300)
+    planned = plan(every_second, CatchUp.LATEST, HOUR, START, now)
+    assert [item.count for item in planned.settled] == [300 * 86400 - 3601, 3600, 1]
+    cron = timetable(CronSpec("* * * * *"), "Europe/Berlin")
+    missed = plan(cron, CatchUp.LATEST, HOUR, START, now).settled[0]
+    assert missed.count == 300 * 1440 - 61
+
+
+def test_a_pause_is_one_range() -> None:
+    planned = pause(EVERY_FIVE, START, START + HOUR)
+    (paused,) = planned.settled
+    assert paused.disposition is Disposition.PAUSED
+    assert (paused.nominal, paused.last_nominal, paused.count) == (START + 5 * MINUTE, START + HOUR, 12)
+
+
+def test_a_one_shot_of_the_past_fires_within_the_window_and_is_missed_beyond() -> None:
+    for age, disposition in ((MINUTE, Disposition.PENDING), (2 * HOUR, Disposition.MISSED_WINDOW)):
+        made = schedule(START, definition(OneShotSpec(START - age)))
+        assert made.next_fire == START - age
+        planned = made.due(START)
+        assert [item.disposition for item in planned.settled] == [disposition]
+        assert planned.next_fire is None
+
+
+def test_a_one_shot_edited_into_the_past_is_due_unless_it_has_a_record() -> None:
+    current = schedule(START)
+    past = definition(OneShotSpec(START + MINUTE))
+    now = START + 2 * MINUTE
+    assert edit(current, past, now, is_settled=False).schedule.next_fire == START + MINUTE
+    assert edit(current, past, now, is_settled=True).schedule.next_fire is None
+
+
+def test_an_edit_that_leaves_the_one_shot_alone_does_not_fire_it_again() -> None:
+    current = schedule(START, definition(OneShotSpec(START + MINUTE)))
+    planned = current.due(START + 2 * MINUTE)
+    current = current.after(planned)
+    same = definition(OneShotSpec(START + MINUTE), window=2 * HOUR)
+    assert edit(current, same, START + 3 * MINUTE, is_settled=False).schedule.next_fire is None
+
+
+def test_a_one_shot_edited_away_before_it_was_due_is_settled_once() -> None:
+    """Lowering the watermark for a one-shot of the past never reopens instants of another specification."""
+    current = edit(schedule(START), definition(OneShotSpec(START - MINUTE)), START, is_settled=False).schedule
+    change = edit(current, definition(), START + 7 * MINUTE, is_settled=False)
+    assert [item.nominal for item in change.settled] == [START - MINUTE]
+    assert change.schedule.next_fire == START + 10 * MINUTE
+
+
+def test_repeating_a_switch_changes_nothing() -> None:
+    once = disable(schedule(START), START + MINUTE, "holiday", "ann").schedule
+    assert once.generation == 2
+    again = disable(once, START + 2 * MINUTE, "holiday", "bob")
+    assert again.schedule == once
+    assert again.settled == []
