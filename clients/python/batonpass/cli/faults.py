@@ -1,0 +1,89 @@
+"""Failed calls as faults: what a service said, or its silence in words, and what to do next."""
+
+from typing import Final, NamedTuple
+
+import grpc
+
+from batonpass.cli.failure import Fault
+from batonpass.client.errors import BatonpassError
+from batonpass.client.status import error_of
+
+
+class Peer(NamedTuple):
+    """A service: its name, `scheduler` or `queue`, and its address."""
+
+    name: str
+    address: str
+
+
+def fault(call: grpc.RpcError, peer: Peer, method: str) -> Fault:
+    """The facts of a failed call to `peer`; `method` is its full path, `/package.Service/Method`."""
+    error = error_of(call)  # type: ignore[arg-type]
+    return Fault(
+        code=error.code,
+        message=error.message if error.reason else _silence(error, peer),
+        reason=error.reason or None,
+        violations=error.violations,
+        metadata=error.metadata,
+        service=peer.name,
+        address=peer.address,
+        retry_after=error.retry_after.total_seconds() if error.retry_after else None,
+        hint=_REASONS.get(error.reason) or _hint(error, peer, method),
+    )
+
+
+def _silence(error: BatonpassError, peer: Peer) -> str:
+    """What happened when no service of ours has explained it."""
+    match error.code:
+        case "UNAVAILABLE":
+            return f"the {peer.name} service at {peer.address} cannot be reached: {error.message}"
+        case "DEADLINE_EXCEEDED":
+            return f"the {peer.name} service at {peer.address} did not answer in time"
+        case "UNIMPLEMENTED":
+            return f"what listens at {peer.address} does not know this call of the {peer.name} service"
+        case _:
+            return error.message
+
+
+_REASONS: Final = {
+    "TASK_TOO_LARGE": "batonpass queue limits shows the limits, and raises them.",
+    "OVER_LIMIT": "batonpass queue status shows what is in use; batonpass queue limits raises the limits.",
+    "TASK_NOT_WAITING": "batonpass task get ID shows where it is.",
+    "TASK_ENDED": "batonpass task get ID shows how it ended.",
+    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get ID shows where it is.",
+    "NO_TASK": "batonpass task next says why nothing can start.",
+}
+
+
+def _hint(error: BatonpassError, peer: Peer, method: str) -> str | None:
+    match error.code:
+        case "UNAVAILABLE" if error.reason:
+            return "the service is up and recovers by itself: repeat the command in a moment."
+        case "UNAVAILABLE":
+            return _start(peer)
+        case "DEADLINE_EXCEEDED":
+            return "repeat it with a longer --timeout; the service's log says what it was doing."
+        case "UNIMPLEMENTED":
+            return "check the address; an older service does not know what a newer program asks for."
+        case "NOT_FOUND":
+            return _list(peer, method)
+        case "ABORTED":
+            return "somebody else was quicker: look at it again, then repeat the command."
+        case "INTERNAL" | "UNKNOWN":
+            return f"the log of the {peer.name} service says more."
+        case _:
+            return None
+
+
+def _start(peer: Peer) -> str:
+    return (
+        f"start it with ./dev up or python -m {peer.name}_service, "
+        f"or name another address with BATONPASS_{peer.name.upper()} or --{peer.name}-address."
+    )
+
+
+def _list(peer: Peer, method: str) -> str:
+    if method.endswith("Limits"):
+        return "batonpass executor list shows who is known."
+    noun = "schedule" if peer.name == "scheduler" else "task"
+    return f"batonpass {noun} list shows what there is."

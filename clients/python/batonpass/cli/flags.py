@@ -1,0 +1,128 @@
+"""Option types and the options that several verbs share."""
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import click
+
+from batonpass.cli import parse
+
+T = TypeVar("T")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Parsed(click.ParamType[T]):
+    """An option's text through a function of `parse`; its ValueError is a usage error."""
+
+    def __init__(self, name: str, read: Callable[[str], T]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class EnumType(Protocol):
+    """A generated enum."""
+
+    def items(self) -> Sequence[tuple[str, Any]]: ...
+
+
+class Word(click.ParamType[int]):
+    """The number of a generated enum's value by its name without prefix: `buffer-all` or `BUFFER_ALL`."""
+
+    def __init__(self, kind: EnumType, prefix: str) -> None:
+        names = {name.removeprefix(prefix): number for name, number in kind.items() if number != 0}
+        self.numbers: Final = {name.lower().replace("_", "-"): number for name, number in names.items()}
+        self.name = "|".join(self.numbers)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        number = self.numbers.get(value.lower().replace("_", "-"))
+        if number is None:
+            self.fail(f"{value!r} is not one of {', '.join(self.numbers)}.", param, ctx)
+        return number
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{self.name}]"
+
+
+def _read_file(name: str) -> bytes:
+    """The bytes of a file, `-` for stdin; raises ValueError when it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot read {name}: {error.strerror}") from None
+
+
+DURATION: Final = Parsed("duration", parse.duration)
+TIME: Final = Parsed("time", lambda text: parse.time(text, datetime.now(UTC)))
+PERCENT: Final = Parsed("pct", parse.percent)
+DOCUMENT: Final = Parsed("json|@file", lambda text: parse.document(text, _read_file))
+LABEL: Final = Parsed("key=value", parse.label)
+INT32: Final = click.IntRange(-(2**31), 2**31 - 1)
+INT64: Final = click.IntRange(-(2**63), 2**63 - 1)
+
+EVERYTHING: Final = 0
+"""The value of `--limit` that means all."""
+
+PAGE: Final = 1000
+"""Most items that a service puts on one page."""
+
+
+def limit(noun: str) -> Callable[[Decorated], Decorated]:
+    """`--limit`: how many items a list shows at most."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(0),
+        default=PAGE,
+        show_default=True,
+        metavar="N",
+        help=f"Most {noun} to show; 0 for all.",
+    )
+
+
+def queue(help: str = "Its named queue.") -> Callable[[Decorated], Decorated]:
+    """`--queue`: a named queue, not an address."""
+    return click.option("--queue", default="", metavar="NAME", help=f"{help}  [default: default]")
+
+
+def any_queue() -> Callable[[Decorated], Decorated]:
+    """`--queue` as a filter."""
+    text = "Only this named queue.  [default: every queue]"
+    return click.option("--queue", default="", metavar="NAME", help=text)
+
+
+def apply(options: tuple[Callable[[Any], Any], ...], command: Decorated) -> Decorated:
+    """`command` with several options, which appear in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_TASK: Final = (
+    click.option("--priority", type=INT32, metavar="N", help="1 to 10, 10 = most urgent.  [default: 5]"),
+    click.option("--cpu", type=PERCENT, help="Most CPU it uses, in percent of the host.  [default: 0]"),
+    click.option("--memory", type=PERCENT, help="Most memory it uses, in percent of the host.  [default: 0]"),
+    click.option("--retry-policy", metavar="NAME", help="standard, none or aggressive.  [default: standard]"),
+    click.option(
+        "--circuit-breaker", metavar="NAME", help="Name of the circuit breaker.  [default: default]"
+    ),
+    click.option("--timeout", type=DURATION, help="Longest an attempt may run.  [default: 1h]"),
+    click.option("--payload", type=DOCUMENT, help="Input of the handler: JSON, or @FILE with it."),
+    click.option("--queue", metavar="NAME", help="Named queue of its tasks.  [default: default]"),
+)
+
+
+def task_options(command: Decorated) -> Decorated:
+    """The options that say how a task runs, of schedules and of single tasks."""
+    return apply(_TASK, command)

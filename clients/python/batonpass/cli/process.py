@@ -1,0 +1,140 @@
+"""`batonpass process`: waits until everything that is due has run."""
+
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from batonpass.cli import flags, format
+from batonpass.cli.failure import Failure, Unfinished
+from batonpass.cli.output import Record
+from batonpass.cli.records import task as records
+from batonpass.cli.session import Session, pass_session
+from batonpass.cli.tables import milliseconds
+from batonpass.cli.unfinished import open_tasks, unsettled_fires
+from batonpass.cli.verb import Verb
+from batonpass.queue.v1 import queue_service_pb2 as queue_pb
+from batonpass.scheduler.v1 import schedule_service_pb2 as scheduler_pb
+
+_SHOWN = 20
+
+
+class Wait:
+    """One wait: what has ended so far, what has not, and how much time is left."""
+
+    def __init__(self, session: Session, queue: str, timeout: timedelta) -> None:
+        self._session = session
+        self._queue = queue
+        self._until = time.monotonic() + timeout.total_seconds()
+        self.ended: list[Record] = []
+        self.awaited = 0
+        self.remaining = 0
+        self.fires = 0
+        self.waiting: list[Record] = []
+        self.late = False
+
+    @property
+    def failed(self) -> int:
+        """Tasks that failed for good."""
+        return sum(task["status"] == "failed" for task in self.ended)
+
+    def run(self) -> None:
+        """Returns when all is done, or when the time is up; `late` says so, `waiting` what for."""
+        try:
+            self._hand_over()
+            self._follow()
+        except Failure as failure:
+            if failure.fault.code != "DEADLINE_EXCEEDED":
+                raise
+            self.late = True
+            self.fires = unsettled_fires(self._session)
+            self.waiting = open_tasks(self._session, self._queue)
+
+    def _hand_over(self) -> None:
+        self._session.schedules.AwaitHandover(scheduler_pb.AwaitHandoverRequest(), timeout=self._left())
+
+    def _follow(self) -> None:
+        request = queue_pb.AwaitTasksRequest(queue=self._queue)
+        for message in self._session.tasks.AwaitTasks(request, timeout=self._left()):
+            self.remaining = message.remaining
+            if message.HasField("task"):
+                self._end(records.record(message.task))
+            else:
+                self.awaited = message.remaining
+
+    def _left(self) -> float:
+        return max(self._until - time.monotonic(), 0.001)
+
+    def _end(self, task: Record) -> None:
+        self.ended.append(task)
+        if self._session.form == "table":
+            self._session.say(task, line(task))
+
+    def record(self) -> Record:
+        """The result as a whole."""
+        return {
+            "awaited": self.awaited,
+            "succeeded": sum(task["status"] == "completed" for task in self.ended),
+            "failed": self.failed,
+            "remaining": self.remaining,
+            "unsettled_fires": self.fires,
+            "tasks": self.ended,
+            "waiting": self.waiting,
+        }
+
+
+@click.command(cls=Verb, examples="batonpass process\nbatonpass process --timeout 10m -o json")
+@click.option("--timeout", type=flags.DURATION, default="60s", show_default=True, help="How long to wait.")
+@flags.any_queue()
+@pass_session
+def process(session: Session, timeout: timedelta, queue: str) -> None:
+    """Wait until everything that is due at the call has run, and show each task as it ends.
+
+    Tasks without a handler are left to pull clients, so they are not waited for. Exit code 1 when a task
+    failed for good, or when the time is up before all have ended.
+    """
+    wait = Wait(session, queue, timeout)
+    wait.run()
+    session.say(wait.record(), *_summary(wait, timeout))
+    if wait.late or wait.failed:
+        raise Unfinished
+
+
+def line(task: Record) -> str:
+    """A task that has ended, in one line."""
+    words = [
+        f"{datetime.now(UTC):%H:%M:%SZ}",
+        f"{task['state']:<9}",
+        task["task_id"],
+        f"attempt {task['attempt']}",
+        milliseconds(task["duration_ms"]) and f"took {milliseconds(task['duration_ms'])}",
+        task["executor"] and f"on {task['executor']}",
+        task["error"] and f"- {task['error'].splitlines()[0]}",
+    ]
+    return "  ".join(word for word in words if word)
+
+
+def _summary(wait: Wait, timeout: timedelta) -> list[str]:
+    states = Counter(task["state"].lower() for task in wait.ended)
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    if not wait.late:
+        return [f"All is done: {counts}." if wait.ended else "Nothing was due."]
+    head = f"{format.duration(timeout)} are over ({counts or 'nothing has ended'}); still open:"
+    fires = [f"  {wait.fires} fires wait for the queue's verdict"] if wait.fires else []
+    more = len(wait.waiting) - _SHOWN
+    rest = [f"  and {more} more: batonpass task list"] if more > 0 else []
+    return [head, *fires, *map(_reason, wait.waiting[:_SHOWN]), *rest]
+
+
+def _reason(task: Record) -> str:
+    match task["state"]:
+        case "RUNNING":
+            why = f"runs on {task['executor']} since {task['started_at']}"
+        case "OFFERED":
+            why = f"is offered to {task['executor']}"
+        case "SCHEDULED":
+            why = f"waits for attempt {task['attempt']} at {task['run_at']}"
+        case _:
+            why = f"waits: {task['waiting_reason'] or 'for its turn'}"
+    return f"  {task['task_id']} {why}"

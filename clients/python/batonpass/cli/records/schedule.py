@@ -1,0 +1,144 @@
+"""Schedules, and what they do over time."""
+
+from datetime import UTC
+
+from batonpass.cli import format
+from batonpass.cli.records import template
+from batonpass.cli.records.values import Record, instant, milliseconds, span, word
+from batonpass.queue.v1.task_pb2 import OverlapPolicy
+from batonpass.scheduler.v1.schedule_pb2 import (
+    CatchUpPolicy,
+    Schedule,
+    ScheduleSpec,
+    ScheduleStats,
+    SecondsField,
+)
+from batonpass.scheduler.v1.schedule_service_pb2 import (
+    GetScheduleStatsResponse,
+    PreviewedFire,
+)
+
+_TYPES = {"cron": "cron", "interval": "interval", "one_shot": "once", "event": "event"}
+
+
+def record(schedule: Schedule) -> Record:
+    """The original's schedule record, then ours."""
+    return {**_original(schedule), **_when(schedule), **_what(schedule), **_history(schedule)}
+
+
+def _original(schedule: Schedule) -> Record:
+    spec = _spec(schedule)
+    what = template.settings(schedule.template)
+    return {
+        "task_id": schedule.schedule_id,
+        "task_name": schedule.template.name or None,
+        "handler": schedule.template.handler or None,
+        "schedule_type": _TYPES.get(spec.WhichOneof("kind") or ""),
+        "schedule_expr": expression(spec),
+        "priority": template.priority(schedule.template),
+        "enabled": not schedule.disabled,
+        "created_at": instant(schedule, "create_time"),
+        "last_executed": instant(schedule.stats, "last_execute_time"),
+        "next_execution": instant(schedule, "next_fire_time"),
+        "execution_count": schedule.stats.execution_count,
+        "failure_count": schedule.stats.failure_count,
+        "average_duration_ms": milliseconds(schedule.stats, "average_duration"),
+        "circuit_breaker": what["circuit_breaker"],
+        "retry_policy": what["retry_policy"],
+    }
+
+
+def _when(schedule: Schedule) -> Record:
+    spec = _spec(schedule)
+    return {
+        "schedule_id": schedule.schedule_id,
+        "state": _state(schedule),
+        "time_zone": schedule.time_zone or None,
+        "seconds": _seconds(spec),
+        "phase": span(spec.interval, "phase") if spec.HasField("interval") else None,
+        "overlap_policy": word(OverlapPolicy, schedule.overlap_policy, "OVERLAP_POLICY_"),
+        "catch_up_policy": word(CatchUpPolicy, schedule.catch_up_policy, "CATCH_UP_POLICY_"),
+        "catchup_window": span(schedule, "catchup_window"),
+    }
+
+
+def _what(schedule: Schedule) -> Record:
+    return {
+        "band": template.band(template.priority(schedule.template)),
+        "cpu_percent": schedule.template.resources.cpu_percent,
+        "memory_percent": schedule.template.resources.memory_percent,
+        **template.settings(schedule.template),
+        **template.payload(schedule.template),
+    }
+
+
+def _history(schedule: Schedule) -> Record:
+    return {
+        "note": schedule.note or None,
+        "note_actor": schedule.note_actor or None,
+        "generation": schedule.generation,
+        "updated_at": instant(schedule, "update_time"),
+        "success_count": schedule.stats.success_count,
+        "fire_count": schedule.stats.fire_count,
+        "invalid_reason": schedule.invalid_reason or None,
+    }
+
+
+def _spec(schedule: Schedule) -> ScheduleSpec:
+    return schedule.specs[0] if schedule.specs else ScheduleSpec()
+
+
+def _state(schedule: Schedule) -> str:
+    if schedule.invalid_reason:
+        return "INVALID"
+    return "DISABLED" if schedule.disabled else "ENABLED"
+
+
+def _seconds(spec: ScheduleSpec) -> str | None:
+    name = word(SecondsField, spec.cron.seconds, "SECONDS_FIELD_")
+    return name.lower() if name else None
+
+
+def expression(spec: ScheduleSpec) -> str | None:
+    """When, in one word: the cron expression, `5m`, the instant, or the event's type."""
+    match spec.WhichOneof("kind"):
+        case "cron":
+            return spec.cron.expression
+        case "interval":
+            return span(spec.interval, "every")
+        case "one_shot":
+            return format.time(spec.one_shot.time.ToDatetime(UTC))
+        case "event":
+            return spec.event.type
+        case _:
+            return None
+
+
+def previewed(fire: PreviewedFire) -> Record:
+    """One instant to come."""
+    return {"time": instant(fire, "time"), "local": fire.local_time, "offset": fire.utc_offset}
+
+
+def stats(reply: GetScheduleStatsResponse, schedule_id: str | None) -> Record:
+    """Counts over all schedules, or of one."""
+    of_one = {"task_id": schedule_id, "schedule_id": schedule_id} if schedule_id else {}
+    return {
+        **of_one,
+        "schedules": reply.schedules,
+        "enabled": reply.enabled,
+        **_counts(reply.stats),
+        "pending_fires": reply.pending_fires,
+        "overdue": reply.overdue,
+        "next_execution": instant(reply, "next_fire_time"),
+    }
+
+
+def _counts(counted: ScheduleStats) -> Record:
+    return {
+        "execution_count": counted.execution_count,
+        "failure_count": counted.failure_count,
+        "success_count": counted.success_count,
+        "average_duration_ms": milliseconds(counted, "average_duration"),
+        "last_executed": instant(counted, "last_execute_time"),
+        "fire_count": counted.fire_count,
+    }

@@ -1,0 +1,197 @@
+"""`batonpass schedule`: when work is due."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from batonpass.cli import flags, schedule_edit
+from batonpass.cli import schedule_options as options
+from batonpass.cli.failure import Failure
+from batonpass.cli.pages import listed
+from batonpass.cli.records import fire as fire_records
+from batonpass.cli.records import schedule as records
+from batonpass.cli.session import Session, pass_session
+from batonpass.cli.verb import Noun
+from batonpass.cli.views import schedule as views
+from batonpass.scheduler.v1 import schedule_service_pb2 as pb
+from batonpass.scheduler.v1.schedule_pb2 import Disposition
+
+NOTE = click.option("--note", default="", metavar="TEXT", help="Why, for the record.")
+ID = click.argument("schedule_id", metavar="ID")
+
+
+@click.group(cls=Noun)
+def schedule() -> None:
+    """Say when work is due, look at it, change it, run it now."""
+
+
+schedule.add_command(schedule_edit.create)
+schedule.add_command(schedule_edit.update)
+
+
+@schedule.command("list", examples="batonpass schedule list\nbatonpass schedule list -o json")
+@flags.limit("schedules")
+@pass_session
+def list_schedules(session: Session, limit: int) -> None:
+    """List schedules by ID."""
+    found = listed(
+        lambda size, token: session.schedules.ListSchedules(
+            pb.ListSchedulesRequest(page_size=size, page_token=token)
+        ),
+        lambda page: [records.record(one) for one in page.schedules],
+        limit,
+    )
+    session.show({"schedules": found.tell(session)}, views.schedules)
+
+
+@schedule.command(examples="batonpass schedule get backup-daily\nbatonpass schedule get backup-daily -o json")
+@ID
+@pass_session
+def get(session: Session, schedule_id: str) -> None:
+    """Show one schedule."""
+    reply = session.schedules.GetSchedule(pb.GetScheduleRequest(schedule_id=schedule_id))
+    session.show(records.record(reply.schedule), views.schedule)
+
+
+@schedule.command(
+    examples="batonpass schedule delete backup-daily\nbatonpass schedule delete backup-daily --if-exists"
+)
+@ID
+@click.option("--if-exists", is_flag=True, help="Succeed when there is no such schedule.")
+@pass_session
+def delete(session: Session, schedule_id: str, if_exists: bool) -> None:
+    """Delete a schedule. Its tasks in the queue stay, and so do the records of its fires."""
+    deleted = _delete(session, schedule_id, if_exists)
+    sentence = (
+        f"Deleted {schedule_id}." if deleted else f"There is no schedule {schedule_id}; nothing was deleted."
+    )
+    session.say({"schedule_id": schedule_id, "deleted": deleted}, sentence)
+
+
+def _delete(session: Session, schedule_id: str, if_exists: bool) -> bool:
+    try:
+        session.schedules.DeleteSchedule(pb.DeleteScheduleRequest(schedule_id=schedule_id))
+    except Failure as failure:
+        if not if_exists or failure.fault.code != "NOT_FOUND":
+            raise
+        return False
+    return True
+
+
+@schedule.command(examples='batonpass schedule enable backup-daily --note "disk replaced"')
+@ID
+@NOTE
+@pass_session
+def enable(session: Session, schedule_id: str, note: str) -> None:
+    """Let a schedule fire again, from now on."""
+    request = pb.EnableScheduleRequest(schedule_id=schedule_id, note=note)
+    record = records.record(session.schedules.EnableSchedule(request).schedule)
+    session.say(
+        record, f"Enabled {schedule_id}; it comes due next at {record['next_execution'] or 'an event'}."
+    )
+
+
+@schedule.command(examples='batonpass schedule disable backup-daily --note "disk is being replaced"')
+@ID
+@NOTE
+@pass_session
+def disable(session: Session, schedule_id: str, note: str) -> None:
+    """Stop a schedule from firing. `schedule queue` still works; tasks in the queue stay."""
+    request = pb.DisableScheduleRequest(schedule_id=schedule_id, note=note)
+    record = records.record(session.schedules.DisableSchedule(request).schedule)
+    session.say(record, f"Disabled {schedule_id}.")
+
+
+@schedule.command(
+    examples="batonpass schedule queue backup-daily\nbatonpass schedule queue backup-daily --overlap skip"
+)
+@ID
+@click.option(
+    "--overlap", type=options.OVERLAP, help="Overlap policy of this run only.  [default: allow-all]"
+)
+@click.option(
+    "--request-id", default="", metavar="TEXT", help="Makes the call repeatable: the same text, the same run."
+)
+@pass_session
+def queue(session: Session, schedule_id: str, overlap: Any, request_id: str) -> None:
+    """Run a schedule now, also a disabled one: its task goes to the queue at once."""
+    request = pb.RunScheduleRequest(schedule_id=schedule_id, request_id=request_id, overlap_policy=overlap)
+    record = fire_records.record(session.schedules.RunSchedule(request).fire)
+    session.say(
+        record, f"Task {record['fire_id']} is on its way to the queue.", "batonpass process waits for it."
+    )
+
+
+@schedule.command(
+    examples="""
+    batonpass schedule preview backup-daily --count 3
+    batonpass schedule preview --cron "30 2 * * *" --time-zone Europe/Berlin --from 2027-03-27T00:00:00Z
+    batonpass schedule preview --every 90m
+    """
+)
+@click.argument("schedule_id", metavar="[ID]", required=False, default="")
+@options.when
+@options.TIME_ZONE
+@click.option("--count", type=flags.INT32, default=5, show_default=True, metavar="N", help="How many.")
+@click.option("--from", "start", type=flags.TIME, help="Only instants after this one.  [default: now]")
+@pass_session
+def preview(
+    session: Session,
+    /,
+    schedule_id: str,
+    time_zone: str | None,
+    count: int,
+    start: datetime | None,
+    **given: Any,
+) -> None:
+    """Show the next instants of a schedule, or of one that is not made yet."""
+    specification = options.spec(given)
+    if bool(schedule_id) == (specification is not None):
+        raise click.UsageError(
+            "Give either the ID of a schedule, or one of --cron, --every, --at and --event."
+        )
+    request = pb.PreviewScheduleRequest(
+        schedule_id=schedule_id, spec=specification, time_zone=time_zone or "", count=count
+    )
+    if start is not None:
+        request.from_time.FromDatetime(start)
+    fires = session.schedules.PreviewSchedule(request).fires
+    session.show({"fires": [records.previewed(fire) for fire in fires]}, views.preview)
+
+
+@schedule.command(
+    examples="""
+    batonpass schedule fires backup-daily
+    batonpass schedule fires backup-daily --disposition skipped-overlap --limit 20
+    """
+)
+@ID
+@click.option(
+    "--disposition",
+    type=flags.Word(Disposition, "DISPOSITION_"),
+    help="Only what became of them in this way.",
+)
+@flags.limit("fires")
+@pass_session
+def fires(session: Session, schedule_id: str, disposition: Any, limit: int) -> None:
+    """Show what became of the instants of a schedule, latest first."""
+    found = listed(
+        lambda size, token: session.schedules.ListFires(
+            pb.ListFiresRequest(
+                schedule_id=schedule_id, disposition=disposition, page_size=size, page_token=token
+            )
+        ),
+        lambda page: [fire_records.record(one) for one in page.fires],
+        limit,
+    )
+    session.show({"fires": found.tell(session)}, views.fires)
+
+
+@schedule.command(examples="batonpass schedule stats\nbatonpass schedule stats backup-daily -o json")
+@click.argument("schedule_id", metavar="[ID]", required=False, default="")
+@pass_session
+def stats(session: Session, schedule_id: str) -> None:
+    """Show the counts of all schedules, or of one."""
+    reply = session.schedules.GetScheduleStats(pb.GetScheduleStatsRequest(schedule_id=schedule_id))
+    session.show(records.stats(reply, schedule_id or None), views.stats)

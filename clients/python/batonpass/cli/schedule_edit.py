@@ -1,0 +1,109 @@
+"""`batonpass schedule create` and `update`: the verbs that take a whole schedule."""
+
+from typing import Any
+
+import click
+
+from batonpass.cli import flags
+from batonpass.cli import schedule_options as options
+from batonpass.cli.failure import Failure
+from batonpass.cli.records import schedule as records
+from batonpass.cli.session import Session, pass_session
+from batonpass.cli.verb import Verb
+from batonpass.cli.views import schedule as views
+from batonpass.scheduler.v1 import schedule_service_pb2 as pb
+from batonpass.scheduler.v1.schedule_pb2 import Schedule
+
+
+@click.command(
+    cls=Verb,
+    examples="""
+    batonpass schedule create backup --name "Backup" --handler ./backup.sh --cron "0 2 * * *" --priority 8
+    batonpass schedule create report --handler name:report --cron "30 7 * * mon-fri" --time-zone Europe/Berlin
+    batonpass schedule create pulse --handler "date" --every 30s --overlap skip --timeout 10s
+    batonpass schedule create launch --handler name:launch --at 2027-01-01T00:00:00Z
+    batonpass schedule create hooks --handler "./process-webhook.sh" --event webhook.received --priority 6
+    batonpass schedule create ticks --handler "date" --cron "*/10 * * * * *" --seconds first
+    """,
+)
+@click.argument("schedule_id", metavar="ID")
+@click.option("--name", metavar="TEXT", help="Name for people.  [default: the ID]")
+@click.option(
+    "--handler",
+    required=True,
+    metavar="HANDLER",
+    help="What runs: name:REGISTERED, an http(s) URL, or a shell command.",
+)
+@options.when
+@options.TIME_ZONE
+@flags.task_options
+@options.policies
+@click.option("--disabled", is_flag=True, help="Do not fire until it is enabled.")
+@click.option(
+    "--request-id",
+    default="",
+    metavar="TEXT",
+    help="Makes the call repeatable: the same text, the same schedule.",
+)
+@click.option("--if-not-exists", is_flag=True, help="Succeed, changing nothing, when the ID is taken.")
+@pass_session
+def create(
+    session: Session, /, schedule_id: str, disabled: bool, request_id: str, if_not_exists: bool, **given: Any
+) -> None:
+    """Make a schedule; it first comes due after now. Give exactly one of --cron, --every, --at, --event."""
+    wanted = options.describe(schedule_id, {**given, "name": given["name"] or schedule_id}).schedule
+    if not wanted.specs:
+        raise click.UsageError("Say when: give one of --cron, --every, --at and --event.")
+    wanted.disabled = disabled
+    request = pb.CreateScheduleRequest(schedule=wanted, request_id=request_id)
+    made = (
+        _create_or_get(session, request)
+        if if_not_exists
+        else session.schedules.CreateSchedule(request).schedule
+    )
+    session.show(records.record(made), views.schedule)
+
+
+def _create_or_get(session: Session, request: pb.CreateScheduleRequest) -> Schedule:
+    try:
+        return session.schedules.CreateSchedule(request).schedule
+    except Failure as failure:
+        if failure.fault.code != "ALREADY_EXISTS":
+            raise
+    session.note(f"Schedule {request.schedule.schedule_id} exists already; nothing was changed.")
+    return session.schedules.GetSchedule(
+        pb.GetScheduleRequest(schedule_id=request.schedule.schedule_id)
+    ).schedule
+
+
+@click.command(
+    cls=Verb,
+    examples="""
+    batonpass schedule update backup-daily --cron "30 3 * * *" --priority 9
+    batonpass schedule update report --time-zone America/New_York
+    batonpass schedule update pulse --every 1m --generation 4
+    """,
+)
+@click.argument("schedule_id", metavar="ID")
+@click.option("--name", metavar="TEXT", help="Name for people.")
+@click.option("--handler", metavar="HANDLER", help="What runs.")
+@options.when
+@options.TIME_ZONE
+@flags.task_options
+@options.policies
+@click.option(
+    "--generation",
+    type=flags.INT64,
+    default=0,
+    metavar="N",
+    help="Change it only when this is its generation.",
+)
+@pass_session
+def update(session: Session, /, schedule_id: str, generation: int, **given: Any) -> None:
+    """Change what the options name and leave the rest. An instant that has fired does not fire again."""
+    wanted = options.describe(schedule_id, given)
+    if not wanted.paths:
+        raise click.UsageError("Nothing to change: give at least one option with a new value.")
+    request = pb.UpdateScheduleRequest(schedule=wanted.schedule, generation=generation)
+    request.update_mask.paths.extend(wanted.paths)
+    session.show(records.record(session.schedules.UpdateSchedule(request).schedule), views.schedule)

@@ -1,0 +1,51 @@
+"""What has not ended yet, and why: for those whose time to wait is up."""
+
+from datetime import UTC, datetime
+
+from batonpass.cli.output import Record
+from batonpass.cli.pages import listed
+from batonpass.cli.records import task as records
+from batonpass.cli.session import Session
+from batonpass.queue.v1 import queue_service_pb2 as queue_pb
+from batonpass.queue.v1.task_pb2 import (
+    TASK_STATE_OFFERED,
+    TASK_STATE_RUNNING,
+    TASK_STATE_SCHEDULED,
+    TASK_STATE_WAITING,
+    Task,
+    TaskState,
+)
+from batonpass.scheduler.v1 import schedule_service_pb2 as scheduler_pb
+
+_OPEN = (TASK_STATE_RUNNING, TASK_STATE_OFFERED, TASK_STATE_WAITING, TASK_STATE_SCHEDULED)
+_MOST = 1000
+
+
+def unsettled_fires(session: Session) -> int:
+    """Number of fires that wait for the queue's verdict."""
+    reply = session.schedules.GetScheduleStats(scheduler_pb.GetScheduleStatsRequest())
+    return reply.pending_fires
+
+
+def open_tasks(session: Session, queue: str) -> list[Record]:
+    """Due tasks with a handler that have not ended, running ones first; at most 1,000 of each state."""
+    now = datetime.now(UTC)
+    found = (task for state in _OPEN for task in _in_state(session, queue, state))
+    return [records.record(task) for task in found if is_due(task, now)]
+
+
+def is_due(task: Task, now: datetime) -> bool:
+    """Whether executors can be offered it, now or, after a failed attempt, soon."""
+    if not task.template.handler:
+        return False
+    return task.state != TASK_STATE_SCHEDULED or task.attempt > 1 or task.run_time.ToDatetime(UTC) <= now
+
+
+def _in_state(session: Session, queue: str, state: TaskState.ValueType) -> list[Task]:
+    return listed(
+        lambda size, token: session.tasks.ListTasks(
+            queue_pb.ListTasksRequest(queue=queue, state=state, page_size=size, page_token=token)
+        ),
+        lambda page: page.tasks,
+        _MOST,
+    ).items

@@ -1,0 +1,78 @@
+"""Schedules, fires and previews as tables."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from batonpass.cli.output import Record
+from batonpass.cli.tables import Column, details, grid, key, millis, moment, to_second
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def when(record: Record) -> str:
+    """`cron 0 2 * * * Europe/Berlin`: kind, expression and, where it matters, the zone."""
+    zone = record["time_zone"] if record["schedule_type"] == "cron" else None
+    return " ".join(word for word in (record["schedule_type"], record["schedule_expr"], zone) if word)
+
+
+def urgency(record: Record) -> str:
+    """`8 important`."""
+    return f"{record['priority']} {record['band']}" if record["priority"] else "-"
+
+
+def _due(fire: Record) -> str | None:
+    first, last = to_second(fire["nominal_at"]), to_second(fire["last_nominal_at"])
+    return f"{first} .. {last}" if last else first
+
+
+SCHEDULES: Final = (
+    key("ID", "schedule_id"),
+    key("NAME", "task_name"),
+    Column("WHEN", when),
+    Column("PRIORITY", urgency),
+    key("STATE", "state"),
+    moment("NEXT", "next_execution"),
+    moment("LAST", "last_executed"),
+    key("RUNS", "execution_count"),
+    key("FAILED", "failure_count"),
+    millis("MEAN", "average_duration_ms"),
+)
+
+FIRES: Final = (
+    Column("DUE", _due),
+    key("LOCAL", "local"),
+    key("OFFSET", "offset"),
+    key("KIND", "kind"),
+    key("DISPOSITION", "disposition"),
+    key("COUNT", "count"),
+    key("TASK", "fire_id"),
+    key("DETAIL", "detail"),
+)
+
+PREVIEW: Final = (key("TIME", "time"), key("LOCAL", "local"), key("OFFSET", "offset"))
+
+
+def schedules(record: Record) -> "Iterable[RenderableType]":
+    """A list of schedules."""
+    yield grid(record["schedules"], SCHEDULES, "No schedules. batonpass schedule create makes one.")
+
+
+def schedule(record: Record) -> "Iterable[RenderableType]":
+    """One schedule, field by field; the doubled identity is shown once."""
+    yield details({name: value for name, value in record.items() if name != "schedule_id"})
+
+
+def fires(record: Record) -> "Iterable[RenderableType]":
+    """What became of the instants of a schedule."""
+    yield grid(record["fires"], FIRES, "It has not come due yet.")
+
+
+def preview(record: Record) -> "Iterable[RenderableType]":
+    """Instants to come."""
+    yield grid(record["fires"], PREVIEW, "It does not come due by time any more.")
+
+
+def stats(record: Record) -> "Iterable[RenderableType]":
+    """Counts."""
+    yield details(record)
