@@ -1,0 +1,1 @@
+"""The executor agent, and the worker that registers Python functions with it."""

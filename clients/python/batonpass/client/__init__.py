@@ -1,0 +1,97 @@
+"""The client library: `Client` for blocking code, `AsyncClient` for asyncio, and the errors both raise.
+
+Names are loaded when they are first used, so importing the package costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from batonpass.lazy import load
+
+if TYPE_CHECKING:
+    from batonpass.client.async_client import AsyncClient
+    from batonpass.client.endpoints import TlsFiles
+    from batonpass.client.errors import (
+        Aborted,
+        AlreadyExists,
+        BatonpassError,
+        ConfigurationError,
+        DeadlineExceeded,
+        FailedPrecondition,
+        InvalidArgument,
+        NotFound,
+        OutOfRange,
+        PermissionDenied,
+        ResourceExhausted,
+        StaleLease,
+        Unauthenticated,
+        Unavailable,
+        Violation,
+    )
+    from batonpass.client.ids import uuid7
+    from batonpass.client.specs import at, cron, every, on_event
+    from batonpass.client.sync_client import Client
+    from batonpass.client.tasks import new_task
+    from batonpass.client.waiting import has_ended
+
+_HOMES = {
+    "async_client": ("AsyncClient",),
+    "endpoints": ("TlsFiles",),
+    "errors": (
+        "Aborted",
+        "AlreadyExists",
+        "BatonpassError",
+        "ConfigurationError",
+        "DeadlineExceeded",
+        "FailedPrecondition",
+        "InvalidArgument",
+        "NotFound",
+        "OutOfRange",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "StaleLease",
+        "Unauthenticated",
+        "Unavailable",
+        "Violation",
+    ),
+    "ids": ("uuid7",),
+    "specs": ("at", "cron", "every", "on_event"),
+    "sync_client": ("Client",),
+    "tasks": ("new_task",),
+    "waiting": ("has_ended",),
+}
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "AsyncClient",
+    "BatonpassError",
+    "Client",
+    "ConfigurationError",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "InvalidArgument",
+    "NotFound",
+    "OutOfRange",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "StaleLease",
+    "TlsFiles",
+    "Unauthenticated",
+    "Unavailable",
+    "Violation",
+    "at",
+    "cron",
+    "every",
+    "has_ended",
+    "new_task",
+    "on_event",
+    "uuid7",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return load(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

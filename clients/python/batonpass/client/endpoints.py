@@ -1,0 +1,112 @@
+"""Where the services are, and whether a connection to them is safe."""
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from batonpass.client.errors import ConfigurationError
+
+Side = Literal["scheduler", "queue"]
+
+_VARIABLE: Final[Mapping[Side, str]] = {"scheduler": "BATONPASS_SCHEDULER", "queue": "BATONPASS_QUEUE"}
+_FILE: Final = "endpoints.json"
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files: the authorities to trust, and, for mutual TLS, the client's own certificate and key."""
+
+    ca: Path
+    cert: Path | None = None
+    key: Path | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TlsFiles | None":
+        """The files that BATONPASS_TLS_CA, _CERT and _KEY name; None when the first is not set."""
+        ca, cert, key = (environ.get(f"BATONPASS_TLS_{part}") for part in ("CA", "CERT", "KEY"))
+        return cls(Path(ca), Path(cert) if cert else None, Path(key) if key else None) if ca else None
+
+    def read(self) -> tuple[bytes, bytes | None, bytes | None]:
+        """(ca, cert, key). Raises ConfigurationError naming the file that cannot be read."""
+        if (self.cert is None) != (self.key is None):
+            raise ConfigurationError("a TLS certificate and its key belong together: give both or neither")
+        try:
+            cert = self.cert.read_bytes() if self.cert else None
+            key = self.key.read_bytes() if self.key else None
+            return self.ca.read_bytes(), cert, key
+        except OSError as error:
+            raise ConfigurationError(f"TLS file {error.filename}: {error.strerror}") from None
+
+
+def endpoint(side: Side, given: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
+    """The `HOST:PORT` of a service.
+
+    In this order: `given`, the variable BATONPASS_SCHEDULER or BATONPASS_QUEUE, `endpoints.json` in
+    BATONPASS_HOME (or in `.batonpass` of the working directory when that is not set). Raises
+    ConfigurationError saying what to set.
+    """
+    found = given or environ.get(_VARIABLE[side])
+    if found:
+        return found
+    home = Path(environ.get("BATONPASS_HOME") or ".batonpass")
+    found = _from_file(home / _FILE, side)
+    if found:
+        return found
+    raise ConfigurationError(
+        f"no {side} endpoint is known: give {side}=HOST:PORT, set {_VARIABLE[side]},"
+        f" or start one with `./dev up` (looked in {home / _FILE})"
+    )
+
+
+def _from_file(path: Path, side: Side) -> str | None:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot read {path}: {error}") from None
+    found = content.get(side) if isinstance(content, dict) else None
+    if found is not None and not isinstance(found, str):
+        raise ConfigurationError(f"{path}: `{side}` must be text such as 127.0.0.1:7070")
+    return found
+
+
+def require_safe(target: str, tls: TlsFiles | None) -> None:
+    """Raises ConfigurationError for plaintext to another machine."""
+    if tls is None and not is_loopback(target):
+        raise ConfigurationError(
+            f"{target} is not on this machine: a connection to it needs TLS. Give tls=TlsFiles(ca=...)"
+            " or set BATONPASS_TLS_CA (and _CERT, _KEY)"
+        )
+
+
+def is_loopback(target: str) -> bool:
+    """True when every address of a gRPC target is this machine: `localhost`, 127.0.0.0/8, ::1, Unix
+    sockets.
+    """
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    addresses = target.split("///", 1)[-1]
+    for scheme in ("ipv4:", "ipv6:", "dns:"):
+        addresses = addresses.removeprefix(scheme)
+    return all(_is_loopback_host(_host(address)) for address in addresses.split(","))
+
+
+def _host(address: str) -> str:
+    """`h` of `h`, `h:1`, `[::1]:1` and `::1`."""
+    if address.startswith("["):
+        return address[1:].split("]", 1)[0]
+    return address.rsplit(":", 1)[0] if address.count(":") == 1 else address
+
+
+def _is_loopback_host(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,227 @@
+"""Calls about schedules."""
+
+from datetime import datetime, timedelta
+from typing import Final, TypedDict, Unpack
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from batonpass.client.call import Call, Listed, Pages, Rpc, same
+from batonpass.client.ids import uuid7
+from batonpass.client.templates import Template, task_template
+from batonpass.client.values import duration, enum_number, invalid, timestamp
+from batonpass.queue.v1.task_pb2 import OverlapPolicy
+from batonpass.scheduler.v1 import schedule_service_pb2 as pb
+from batonpass.scheduler.v1.schedule_pb2 import CatchUpPolicy, Disposition, Fire, Schedule, ScheduleSpec
+
+_SERVICE: Final = "/batonpass.scheduler.v1.ScheduleService"
+_CREATE: Final = Rpc("scheduler", f"{_SERVICE}/CreateSchedule", pb.CreateScheduleResponse)
+_GET: Final = Rpc("scheduler", f"{_SERVICE}/GetSchedule", pb.GetScheduleResponse)
+_LIST: Final = Rpc("scheduler", f"{_SERVICE}/ListSchedules", pb.ListSchedulesResponse)
+_UPDATE: Final = Rpc("scheduler", f"{_SERVICE}/UpdateSchedule", pb.UpdateScheduleResponse)
+_DELETE: Final = Rpc("scheduler", f"{_SERVICE}/DeleteSchedule", pb.DeleteScheduleResponse)
+_ENABLE: Final = Rpc("scheduler", f"{_SERVICE}/EnableSchedule", pb.EnableScheduleResponse)
+_DISABLE: Final = Rpc("scheduler", f"{_SERVICE}/DisableSchedule", pb.DisableScheduleResponse)
+_RUN: Final = Rpc("scheduler", f"{_SERVICE}/RunSchedule", pb.RunScheduleResponse)
+_PREVIEW: Final = Rpc("scheduler", f"{_SERVICE}/PreviewSchedule", pb.PreviewScheduleResponse)
+_FIRES: Final = Rpc("scheduler", f"{_SERVICE}/ListFires", pb.ListFiresResponse)
+_STATS: Final = Rpc("scheduler", f"{_SERVICE}/GetScheduleStats", pb.GetScheduleStatsResponse)
+_HANDOVER: Final = Rpc("scheduler", f"{_SERVICE}/AwaitHandover", pb.AwaitHandoverResponse)
+
+
+class Timing(TypedDict, total=False):
+    """How a schedule treats its instants; what is left out takes the service's default.
+
+    `time_zone` is an IANA name. `overlap` is `skip`, `buffer_all` or `allow_all`; `catch_up` is `latest` or
+    `all`, for instants at most `catchup_window` old.
+    """
+
+    time_zone: str
+    overlap: int | str
+    catch_up: int | str
+    catchup_window: timedelta
+
+
+class Options(Timing, Template, total=False):
+    """Everything about a schedule beside its spec and handler."""
+
+
+class Changes(Options, total=False):
+    """What to change: only what is given."""
+
+    spec: ScheduleSpec
+    handler: str
+
+
+def create_schedule(
+    schedule_id: str,
+    spec: ScheduleSpec,
+    handler: str,
+    *,
+    disabled: bool = False,
+    request_id: str | None = None,
+    **options: Unpack[Options],
+) -> Call[Schedule]:
+    """Creates a schedule that runs `handler` when `spec` (see `cron`, `every`, `at`, `on_event`) comes due.
+
+    Raises AlreadyExists; InvalidArgument naming field and rule.
+    """
+    schedule = _schedule(schedule_id, handler, options)
+    schedule.specs.append(spec)
+    schedule.disabled = disabled
+    request = pb.CreateScheduleRequest(schedule=schedule, request_id=request_id or uuid7())
+    return Call(_CREATE, request, _picked)
+
+
+def get_schedule(schedule_id: str) -> Call[Schedule]:
+    """Returns a schedule with its counts. Raises NotFound."""
+    return Call(_GET, pb.GetScheduleRequest(schedule_id=schedule_id), _picked)
+
+
+def list_schedules(*, page_size: int = 0) -> Pages[Schedule]:
+    """Yields schedules by id."""
+
+    def page(token: str) -> Call[Listed[Schedule]]:
+        return Call(_LIST, pb.ListSchedulesRequest(page_size=page_size, page_token=token), _schedules)
+
+    return Pages(page)
+
+
+def update_schedule(schedule_id: str, *, generation: int = 0, **changes: Unpack[Changes]) -> Call[Schedule]:
+    """Changes what is given and leaves the rest. With `generation`: only when that is the current one.
+
+    Raises NotFound, Aborted for another generation, InvalidArgument.
+    """
+    if not changes:
+        raise invalid("changes", "must name at least one field")
+    schedule = _schedule(schedule_id, changes.get("handler", ""), changes)
+    if "spec" in changes:
+        schedule.specs.append(changes["spec"])
+    request = pb.UpdateScheduleRequest(
+        schedule=schedule,
+        update_mask=FieldMask(paths=sorted({_PATHS.get(name, f"template.{name}") for name in changes})),
+        generation=generation,
+    )
+    return Call(_UPDATE, request, _picked, repeatable=generation == 0)
+
+
+def delete_schedule(schedule_id: str) -> Call[None]:
+    """Deletes a schedule; its tasks in the queue and the record of its fires stay. Raises NotFound."""
+    return Call(_DELETE, pb.DeleteScheduleRequest(schedule_id=schedule_id), _nothing, repeatable=False)
+
+
+def enable_schedule(schedule_id: str, *, note: str = "") -> Call[Schedule]:
+    """Lets a disabled schedule fire again, from now on. Raises NotFound."""
+    return Call(_ENABLE, pb.EnableScheduleRequest(schedule_id=schedule_id, note=note), _picked)
+
+
+def disable_schedule(schedule_id: str, *, note: str = "") -> Call[Schedule]:
+    """Stops a schedule from firing by time or event. Raises NotFound."""
+    return Call(_DISABLE, pb.DisableScheduleRequest(schedule_id=schedule_id, note=note), _picked)
+
+
+def run_schedule(schedule_id: str, *, overlap: int | str = 0, request_id: str | None = None) -> Call[Fire]:
+    """Fires a schedule now; the fire's id is the task's. Raises NotFound."""
+    request = pb.RunScheduleRequest(
+        schedule_id=schedule_id, request_id=request_id or uuid7(), overlap_policy=_overlap(overlap)
+    )
+    return Call(_RUN, request, _fire)
+
+
+def preview_schedule(
+    what: str | ScheduleSpec, *, time_zone: str = "", count: int = 0, after: datetime | None = None
+) -> Call[pb.PreviewScheduleResponse]:
+    """Shows the next instants of a stored schedule (by id) or of a spec; 5 by default, after now by
+    default.
+    """
+    request = pb.PreviewScheduleRequest(
+        schedule_id=what if isinstance(what, str) else "",
+        spec=None if isinstance(what, str) else what,
+        time_zone=time_zone,
+        count=count,
+        from_time=timestamp("after", after),
+    )
+    return Call(_PREVIEW, request, same)
+
+
+def list_fires(schedule_id: str, *, disposition: int | str = 0, page_size: int = 0) -> Pages[Fire]:
+    """Yields what became of the instants of a schedule, latest first. Raises NotFound."""
+    number = enum_number("disposition", Disposition, "DISPOSITION", disposition)
+
+    def page(token: str) -> Call[Listed[Fire]]:
+        request = pb.ListFiresRequest(
+            schedule_id=schedule_id, page_size=page_size, page_token=token, disposition=number
+        )
+        return Call(_FIRES, request, _fires)
+
+    return Pages(page)
+
+
+def schedule_stats(schedule_id: str = "") -> Call[pb.GetScheduleStatsResponse]:
+    """Returns counts over all schedules, or of one. Raises NotFound."""
+    return Call(_STATS, pb.GetScheduleStatsRequest(schedule_id=schedule_id), same)
+
+
+def await_handover() -> Call[int]:
+    """Waits until every fire due now has the queue's verdict; returns how many got it.
+
+    Raises DeadlineExceeded.
+    """
+    return Call(_HANDOVER, pb.AwaitHandoverRequest(), _settled)
+
+
+_PATHS: Final = {
+    "spec": "specs",
+    "time_zone": "time_zone",
+    "overlap": "overlap_policy",
+    "catch_up": "catch_up_policy",
+    "catchup_window": "catchup_window",
+    "cpu_percent": "template.resources.cpu_percent",
+    "memory_percent": "template.resources.memory_percent",
+}
+"""Argument -> path in the mask; every other argument is a field of the template of the same name."""
+
+
+def _schedule(schedule_id: str, handler: str, options: Options) -> Schedule:
+    return Schedule(
+        schedule_id=schedule_id,
+        template=task_template(handler, options),
+        time_zone=options.get("time_zone", ""),
+        overlap_policy=_overlap(options.get("overlap", 0)),
+        catch_up_policy=enum_number("catch_up", CatchUpPolicy, "CATCH_UP_POLICY", options.get("catch_up", 0)),
+        catchup_window=duration(options.get("catchup_window")),
+    )
+
+
+def _overlap(value: int | str) -> OverlapPolicy.ValueType:
+    number: OverlapPolicy.ValueType = enum_number("overlap", OverlapPolicy, "OVERLAP_POLICY", value)
+    return number
+
+
+def _picked(
+    response: pb.CreateScheduleResponse
+    | pb.GetScheduleResponse
+    | pb.UpdateScheduleResponse
+    | pb.EnableScheduleResponse
+    | pb.DisableScheduleResponse,
+) -> Schedule:
+    return response.schedule
+
+
+def _schedules(response: pb.ListSchedulesResponse) -> Listed[Schedule]:
+    return Listed(response.schedules, response.next_page_token)
+
+
+def _fires(response: pb.ListFiresResponse) -> Listed[Fire]:
+    return Listed(response.fires, response.next_page_token)
+
+
+def _fire(response: pb.RunScheduleResponse) -> Fire:
+    return response.fire
+
+
+def _settled(response: pb.AwaitHandoverResponse) -> int:
+    return response.settled
+
+
+def _nothing(response: pb.DeleteScheduleResponse) -> None:
+    return None
