@@ -46,3 +46,8 @@ def effective_level(level: int, order_at: datetime, now: datetime, threshold: ti
 def shown_level(level: int, order_at: datetime, now: datetime, threshold: timedelta) -> int:
     """The effective level as people see it: rounded down, at most 10."""
     return min(HIGHEST, int(effective_level(level, order_at, now, threshold)))
+
+
+def may_boost(boost: int, boosted_at: datetime | None, now: datetime, threshold: timedelta) -> bool:
+    """Whether a starving task may be raised again: once per elapsed threshold, `MOST_BOOST` levels in all."""
+    return boost < MOST_BOOST and (boosted_at is None or now - boosted_at >= threshold)

@@ -12,6 +12,7 @@ from queue_service.domain.states import State
 from queue_service.domain.task import Submission
 from queue_service.domain.verdict import Created, Different, KeptOut, Known, TooLarge, Verdict
 from queue_service.store.locks import hold, schedule_lock, sequence_lock
+from queue_service.store.sequences import promote
 from queue_service.store.statements import SQL
 from service_kit.postgres import Database, raw
 
@@ -83,7 +84,7 @@ class IntakeStore:
         places = await self._places(driver, submissions)
         verdicts = await self._insert(driver, submissions, places, now)
         # A task that was to lead its line but was known already leaves the next one without a leader.
-        await _run(driver, "promote_heads", {_sequence(s) for s in judged if _is_buffered(s)})
+        await promote(driver, {_sequence(s) for s in judged if _is_buffered(s)}, now)
         return verdicts
 
     async def _places(

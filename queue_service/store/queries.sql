@@ -75,17 +75,6 @@ WHERE EXISTS (
     WHERE t.namespace = u.namespace AND t.queue = u.queue AND t.sequence_key = u.sequence_key
 )
 
--- name: promote_heads
--- Makes the first task of each sequence $1-$3 ready. The caller holds the sequences' locks.
-UPDATE queue.tasks AS t SET ready = true, version = version + 1
-FROM unnest($1::text[], $2::text[], $3::text[]) AS u (namespace, queue, sequence_key)
-CROSS JOIN LATERAL (
-    SELECT id FROM queue.tasks AS h
-    WHERE h.namespace = u.namespace AND h.queue = u.queue AND h.sequence_key = u.sequence_key
-    ORDER BY h.id LIMIT 1
-) AS head
-WHERE t.id = head.id AND NOT t.ready
-
 -- name: largest_limits
 -- The CPU and memory limits that executors of the namespaces $1 can have: the defaults, and those that differ.
 WITH d AS (
@@ -97,3 +86,85 @@ UNION
 SELECT namespace, coalesce(e.max_cpu, d.max_cpu), coalesce(e.max_memory, d.max_memory)
 FROM queue.executors AS e JOIN d USING (namespace)
 WHERE e.max_cpu IS NOT NULL OR e.max_memory IS NOT NULL
+
+-- name: lock_task
+-- Locks a live task by its name $1-$3 and returns what decides about it. Its lease cannot change afterwards; it is
+-- read by a second statement, whose snapshot is newer than the lock.
+SELECT id, sequence_key, priority, boost, run_at, attempts, failures, losses
+FROM queue.tasks WHERE namespace = $1 AND queue = $2 AND task_id = $3
+FOR UPDATE
+
+-- name: sequence_of
+-- The sequence that a live task $1-$3 belongs to; its lock comes before the task's.
+SELECT sequence_key FROM queue.tasks WHERE namespace = $1 AND queue = $2 AND task_id = $3
+
+-- name: lease_of
+SELECT token, state, session, cancel_at FROM queue.leases WHERE task = $1
+
+-- name: ask_to_stop
+-- Notes that the lease of task $1 is to be cancelled; the first one who asked stays on record. $2 now, $3 actor.
+UPDATE queue.leases SET cancel_at = $2, cancel_actor = $3 WHERE task = $1 AND cancel_at IS NULL
+
+-- name: relevel
+-- Moves tasks $1 to priorities $2 and boosts $3, in their old place by age. `run_at` behind `order_at` is what
+-- tells the replicas of it, whose cursors may have passed that place. $4 now, $5 when they were boosted (null: not).
+UPDATE queue.tasks AS t
+SET priority = u.priority, boost = u.boost, level = u.priority + u.boost, version = t.version + 1,
+    run_at = CASE WHEN t.run_at <= $4 THEN $4 ELSE t.run_at END, boosted_at = coalesce($5, t.boosted_at)
+FROM unnest($1::bigint[], $2::smallint[], $3::smallint[]) AS u (id, priority, boost)
+WHERE t.id = u.id
+RETURNING t.order_at, t.id AS task, t.version, t.lane, t.level, t.cpu, t.memory, t.ready, t.run_at
+
+-- name: starving
+-- Waiting tasks of namespace $1 (and queue $2, unless it is empty) that count since before $3, longest first. $4 now.
+SELECT t.id, t.queue, t.task_id, t.priority, t.boost, t.order_at, t.boosted_at
+FROM queue.tasks AS t
+WHERE t.namespace = $1 AND ($2 = '' OR t.queue = $2) AND t.order_at < $3 AND t.run_at <= $4
+  AND NOT EXISTS (SELECT FROM queue.leases AS l WHERE l.task = t.id)
+ORDER BY t.order_at, t.id LIMIT $5
+
+-- name: lock_unleased
+-- Locks those of the tasks $1 that nobody holds a lock or a lease on.
+SELECT t.id FROM queue.tasks AS t
+WHERE t.id = ANY ($1::bigint[]) AND NOT EXISTS (SELECT FROM queue.leases AS l WHERE l.task = t.id)
+ORDER BY t.id FOR UPDATE SKIP LOCKED
+
+-- name: try_maintenance
+-- True in one transaction at a time.
+SELECT pg_try_advisory_xact_lock(hashtextextended('queue/maintenance', 0))
+
+-- name: make_partitions
+SELECT queue.make_partitions($1)
+
+-- name: drop_partitions
+SELECT queue.drop_partitions($1)
+
+-- name: prune_keys
+-- Deletes up to $2 keys that expired before $1 and whose task has ended: a live task keeps its key, however old.
+WITH gone AS (
+    DELETE FROM queue.keys AS k
+    USING (
+        SELECT namespace, queue, key FROM queue.keys AS e
+        WHERE e.expires_at < $1 AND NOT EXISTS (SELECT FROM queue.tasks AS t WHERE t.id = e.task)
+        LIMIT $2
+    ) AS old
+    WHERE k.namespace = old.namespace AND k.queue = old.queue AND k.key = old.key
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- name: prune_payloads
+WITH gone AS (
+    DELETE FROM queue.payloads WHERE task = ANY (ARRAY(
+        SELECT task FROM queue.payloads WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)) RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- name: prune_sessions
+WITH gone AS (
+    DELETE FROM queue.sessions WHERE id = ANY (ARRAY(
+        SELECT s.id FROM queue.sessions AS s
+        WHERE s.ended_at < $1 AND NOT EXISTS (SELECT FROM queue.executors AS e WHERE e.session = s.id)
+        ORDER BY s.ended_at LIMIT $2)) RETURNING 1
+)
+SELECT count(*) FROM gone
