@@ -7,12 +7,11 @@ from typing import Any
 import grpc
 import grpc_testing
 import pytest
-from google.protobuf import any_pb2, message
-from google.rpc import error_details_pb2, status_pb2
-
 from batonpass import Client
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
 from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2
+from google.protobuf import any_pb2, message
+from google.rpc import error_details_pb2, status_pb2
 
 SERVICES = {
     service.name: service

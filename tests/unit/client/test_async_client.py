@@ -6,7 +6,6 @@ from datetime import timedelta
 import grpc
 import grpc.aio
 import pytest
-
 from batonpass import AsyncClient, DeadlineExceeded, NotFound, Unavailable
 from batonpass.queue.v1 import pull_service_pb2 as pull_pb
 from batonpass.queue.v1 import pull_service_pb2_grpc, queue_service_pb2_grpc
@@ -93,11 +92,10 @@ async def test_wait_returns_the_ended_task(queue, client):
 
 
 async def test_the_error_of_a_stream_is_raised_after_its_answers(client):
-    seen = []
+    answers = client.await_tasks()
+    assert (await anext(answers)).remaining == 1
     with pytest.raises(DeadlineExceeded):
-        async for answer in client.await_tasks():
-            seen.append(answer.remaining)
-    assert seen == [1]
+        await anext(answers)
 
 
 async def test_a_lease_block_completes_its_task(queue, client):

@@ -5,9 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2
-
 from batonpass import (
     AlreadyExists,
     BatonpassError,
@@ -27,6 +24,9 @@ from batonpass.queue.v1.task_pb2 import OVERLAP_POLICY_ALLOW_ALL, TASK_STATE_WAI
 from batonpass.scheduler.v1 import event_service_pb2 as event_pb
 from batonpass.scheduler.v1 import schedule_pb2
 from batonpass.scheduler.v1 import schedule_service_pb2 as schedule_pb
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+
 from tests.unit.client.conftest import info
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import grpc
 import pytest
-
 from batonpass import DeadlineExceeded, NotFound
 from batonpass.queue.v1 import queue_service_pb2 as pb
 from batonpass.queue.v1.task_pb2 import TASK_STATE_RUNNING, TASK_STATE_SUCCEEDED, Task
