@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
 
 import grpc
 import pytest
+from batonpass.cli.authority import Authority
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from service_kit.probe import main
@@ -78,3 +81,18 @@ def test_wrong_use_is_exit_code_2(arguments, said, capsys):
         main(arguments)
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_mutual_tls_under_the_name_of_the_certificate(tmp_path: Path, capsys):
+    authority = Authority(datetime.now(UTC))
+    own = authority.issue("queue", ["queue"])
+    ca, cert, key = authority.pem.certificate, own.certificate, own.key
+    files = []
+    for flag, content in (("--tls-ca", ca), ("--tls-cert", cert), ("--tls-key", key)):
+        (tmp_path / flag).write_bytes(content)
+        files += [flag, str(tmp_path / flag)]
+    with Server(grpc.ssl_server_credentials([(key, cert)], ca, require_client_auth=True)) as server:
+        server.health.set("", SERVING)
+        assert main([server.address, *files, "--server-name", "queue"]) == 0
+        assert main([server.address, *files, "--timeout", "1"]) == 1
+    assert "127.0.0.1" in capsys.readouterr().err
