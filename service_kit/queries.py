@@ -24,7 +24,8 @@ def parse_queries(text: str, source: str = "queries") -> Mapping[str, str]:
     if _statement(preamble):
         raise ValueError(f"{source}: statement before the first '-- name:'")
     queries: dict[str, str] = {}
-    for head, end in zip(heads, [*(head.start() for head in heads[1:]), len(text)], strict=True):
+    ends = [*(head.start() for head in heads), len(text)][1:]
+    for head, end in zip(heads, ends, strict=True):
         name, body = head["name"], text[head.end() : end].strip().removesuffix(";")
         if not name.isidentifier():
             raise ValueError(f"{source}: {name!r} is no name for a statement")

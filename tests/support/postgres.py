@@ -44,7 +44,7 @@ class PostgresForTests:
 
     @contextmanager
     def database(self, service: str | None = None) -> Iterator[str]:
-        """The URL of a new database, migrated for `service` (`queue_service`) or empty; dropped in the end."""
+        """URL of a new database, migrated for `service` (`queue_service`) or empty; dropped after use."""
         template = self._template(service) if service else "template0"
         name = f"test_{next(self._numbers)}"
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
