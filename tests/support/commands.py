@@ -1,0 +1,28 @@
+"""Command lines, read by the very parsers that will read them; nothing is run."""
+
+from collections.abc import Sequence
+
+import click
+from batonpass.cli.main import cli
+
+from service_kit import probe
+
+
+def parse(words: Sequence[str]) -> None:
+    """Fails (SystemExit, click.UsageError) when the program would refuse its arguments."""
+    match list(words):
+        case ["python", "-m", "service_kit.probe", *rest]:
+            probe.parser().parse_args(rest)
+        case ["batonpass", *rest]:
+            parse_cli(rest)
+        case _:
+            raise AssertionError(f"no program of ours: {words}")
+
+
+def parse_cli(words: Sequence[str]) -> None:
+    context: click.Context = cli.make_context("batonpass", list(words))
+    while isinstance(context.command, click.Group):
+        rest = [*context._protected_args, *context.args]
+        name, command, arguments = context.command.resolve_command(context, rest)
+        assert command is not None
+        context = command.make_context(name, arguments, parent=context)
