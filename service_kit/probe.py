@@ -20,7 +20,7 @@ from service_kit.tls import TlsFiles, channel_credentials, require_plaintext_all
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code; ends the process with 2 when it was called wrongly."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         files = tls_files(arguments.tls_cert, arguments.tls_key, arguments.tls_ca)
         channel = _channel(arguments.address, files, arguments.insecure_dev, arguments.server_name)
@@ -52,7 +52,8 @@ def _ask(channel: grpc.Channel, service: str, timeout: float) -> str:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The arguments that it takes."""
     parser = argparse.ArgumentParser(
         prog="python -m service_kit.probe",
         description="Exit code 0 when the service answers SERVING.",
