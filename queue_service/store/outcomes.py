@@ -5,6 +5,7 @@ can appear any more, so nothing that commits late is passed over.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, Text, and_, cast, literal, text, tuple_
@@ -16,6 +17,7 @@ from queue_service.domain.outcome import Outcome
 from queue_service.domain.task import Attempt
 from queue_service.store.rows import ended_attempt, ended_task
 from queue_service.store.selections import ended_tasks
+from queue_service.store.statements import SQL
 from queue_service.store.tables import attempts, history
 from queue_service.store.xids import xid
 from service_kit.postgres import Database
@@ -50,6 +52,16 @@ class OutcomeStore:
 
         return await self._database.unit(read, readonly=True)
 
+    async def awaited(self, namespace: str, queue: str, now: datetime) -> tuple[set[int], Cursor]:
+        """The tasks that are due at `now` and that executors can be offered, and where their ends begin.
+
+        A task that waits for a retry counts as due. Both are of one snapshot, so no end is missed.
+        """
+        arguments = namespace, queue, now
+        row = await self._database.statement(lambda driver: driver.fetchrow(SQL["awaited"], *arguments))
+        assert row is not None
+        return set(row["ids"]), Cursor(int(row["xmin"]), 0)
+
     async def after(self, cursor: Cursor, wanted: Wanted, limit: int) -> tuple[list[Outcome], Cursor]:
         """Up to `limit` outcomes after `cursor`, and the position behind them.
 
@@ -62,9 +74,9 @@ class OutcomeStore:
             xmin = int(edges.xmin)
             _check(cursor, int(edges.xmax), None if edges.floor is None else int(edges.floor))
             rows = (await connection.execute(_selection(cursor, xmin, wanted).limit(limit))).all()
-            if len(rows) == limit:
-                return [_outcome(row) for row in rows], Cursor(int(rows[-1].xid_text), rows[-1].id)
-            return [_outcome(row) for row in rows], max(cursor, Cursor(xmin, 0))
+            outcomes = [_outcome(row) for row in rows]
+            full = len(outcomes) == limit
+            return outcomes, outcomes[-1].cursor if full else max(cursor, Cursor(xmin, 0))
 
         return await self._database.unit(read, readonly=True)
 
@@ -99,7 +111,7 @@ def _selection(cursor: Cursor, xmin: int, wanted: Wanted) -> Select[Any]:
 
 
 def _outcome(row: Row[Any]) -> Outcome:
-    return Outcome(ended_task(row), _last_attempt(row))
+    return Outcome(Cursor(int(row.xid_text), row.id), ended_task(row), _last_attempt(row))
 
 
 def _last_attempt(row: Row[Any]) -> Attempt | None:

@@ -168,3 +168,58 @@ WITH gone AS (
         ORDER BY s.ended_at LIMIT $2)) RETURNING 1
 )
 SELECT count(*) FROM gone
+
+-- name: awaited
+-- Tasks of namespace $1 (and queue $2, unless it is empty) with a handler that are due at $3 or wait for a retry.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, coalesce(array_agg(id), '{}') AS ids
+FROM queue.tasks
+WHERE namespace = $1 AND ($2 = '' OR queue = $2) AND handler <> '' AND (run_at <= $3 OR attempts > 0)
+
+-- name: heads
+-- The first $5 waiting tasks of each list of the lanes from $1 up to (not including) $2, of queue $3 unless it is
+-- empty. $4 now. The lists are found by jumps along the index, whatever their length.
+WITH RECURSIVE lists AS (
+    (
+        SELECT lane, level FROM queue.tasks
+        WHERE ready AND lane >= $1 AND lane < $2 ORDER BY lane, level LIMIT 1
+    )
+    UNION ALL
+    SELECT n.lane, n.level FROM lists AS l
+    CROSS JOIN LATERAL (
+        SELECT t.lane, t.level FROM queue.tasks AS t
+        WHERE t.ready AND (t.lane, t.level) > (l.lane, l.level) AND t.lane < $2
+        ORDER BY t.lane, t.level LIMIT 1
+    ) AS n
+)
+SELECT t.* FROM lists AS l
+CROSS JOIN LATERAL (
+    SELECT t.order_at, t.id AS task, t.version, t.lane, t.level, t.cpu, t.memory
+    FROM queue.tasks AS t
+    WHERE t.ready AND t.lane = l.lane AND t.level = l.level AND t.order_at <= $4 AND t.run_at <= $4
+      AND ($3 = '' OR t.queue = $3)
+      AND (SELECT e.token FROM queue.leases AS e WHERE e.task = t.id) IS NULL
+    ORDER BY t.order_at, t.id LIMIT $5
+) AS t
+ORDER BY t.lane, t.level, t.order_at, t.task
+
+-- name: register_pull
+-- Makes the executor of a pull client, or notes that it was seen; an agent's of that name stays an agent's.
+INSERT INTO queue.executors AS e (namespace, name, pull, seen_at) VALUES ($1, $2, true, $3)
+ON CONFLICT (namespace, name) DO UPDATE SET seen_at = excluded.seen_at
+RETURNING id
+
+-- name: lease_by_request
+SELECT task, token, expires_at FROM queue.leases WHERE executor = $1 AND request_id = $2
+
+-- name: extend
+-- Moves the end of task $1's pull lease with token $2 to $3. The caller has locked the task.
+UPDATE queue.leases SET expires_at = $3 WHERE task = $1 AND token = $2 AND session IS NULL RETURNING task
+
+-- name: handle_of
+-- The handle of a task by its name $1-$3: of the live one, else of the one that ended last.
+SELECT id FROM queue.tasks WHERE namespace = $1 AND queue = $2 AND task_id = $3
+UNION ALL
+SELECT id FROM (
+    SELECT id FROM queue.history WHERE namespace = $1 AND queue = $2 AND task_id = $3 ORDER BY id DESC LIMIT 1
+) AS h
+LIMIT 1

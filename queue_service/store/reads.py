@@ -70,6 +70,16 @@ class TaskReader:
 
         return await self._database.unit(read, isolation="repeatable_read", readonly=True)
 
+    async def by_ids(self, wanted: Sequence[int], now: datetime) -> list[Task]:
+        """The live ones among these tasks, in the order given; without payload and attempts."""
+
+        async def read(connection: AsyncConnection) -> list[Task]:
+            rows = await connection.execute(live_tasks().where(tasks.c.id.in_(wanted)))
+            found = {row.id: live_task(row, now) for row in rows}
+            return [found[task] for task in wanted if task in found]
+
+        return await self._database.unit(read, readonly=True)
+
     async def page(self, filters: Filters, before: int | None, limit: int, now: datetime) -> list[Task]:
         """Up to `limit` tasks, newest first, of those older than the handle `before`; payloads left out."""
 

@@ -112,13 +112,13 @@ def _progress() -> list[Column[Any]]:
 # Tasks that have not ended. No column for the state: a lease row makes it OFFERED or RUNNING, a `run_at`
 # ahead SCHEDULED, else it is WAITING. `level` = priority + boost names the FIFO list the task is in,
 # `order_at` its place there. `ready` is false behind another task of its sequence. `version` rises with every
-# change that makes a buffered copy wrong.
+# change that makes a buffered copy wrong. `lane` sorts by bytes, so that those of a namespace are neighbours.
 tasks = Table(
     "tasks",
     metadata,
     Column("id", BigInteger, Identity(always=False), primary_key=True),
     *_identity_of_task(),
-    Column("lane", Text, nullable=False),
+    Column("lane", Text(collation="C"), nullable=False),
     Column("level", SmallInteger, nullable=False),
     Column("ready", Boolean, nullable=False),
     Column("version", Integer, nullable=False, server_default=text("1")),
@@ -193,6 +193,13 @@ leases = Table(
 )
 Index("leases_session", leases.c.session, postgresql_where=text("session IS NOT NULL"))
 Index("leases_executor", leases.c.executor)
+Index(
+    "leases_request",
+    leases.c.executor,
+    leases.c.request_id,
+    unique=True,
+    postgresql_where=text("request_id IS NOT NULL"),
+)
 Index("leases_expiry", leases.c.expires_at, postgresql_where=text("expires_at IS NOT NULL"))
 Index("leases_answer", leases.c.answer_by, postgresql_where=text("state = 1"))
 

@@ -18,7 +18,7 @@ CREATE TABLE queue.tasks (
     namespace text NOT NULL,
     queue text NOT NULL,
     task_id text NOT NULL,
-    lane text NOT NULL,
+    lane text COLLATE "C" NOT NULL,
     level smallint NOT NULL,
     ready boolean NOT NULL,
     version integer DEFAULT 1 NOT NULL,
@@ -99,6 +99,7 @@ CREATE TABLE queue.leases (
 CREATE INDEX leases_answer ON queue.leases (answer_by) WHERE state = 1;
 CREATE INDEX leases_executor ON queue.leases (executor);
 CREATE INDEX leases_expiry ON queue.leases (expires_at) WHERE expires_at IS NOT NULL;
+CREATE UNIQUE INDEX leases_request ON queue.leases (executor, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX leases_session ON queue.leases (session) WHERE session IS NOT NULL;
 """
 

@@ -1,0 +1,68 @@
+"""What pull clients need beside claims: registration, repeated requests, extensions, a look ahead."""
+
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+from queue_service.domain.order import Candidate
+from queue_service.store.sequences import candidate
+from queue_service.store.statements import SQL
+from service_kit.postgres import AsyncConnection, Database, raw
+
+
+class HeldLease(NamedTuple):
+    """A pull lease that is there already."""
+
+    task: int
+    token: int
+    expires_at: datetime
+
+
+class PullStore:
+    """Statements of the pull API."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def register(self, namespace: str, name: str, now: datetime) -> int:
+        """The executor that a pull client counts as; made by its first lease."""
+        found = await self._database.statement(
+            lambda driver: driver.fetchval(SQL["register_pull"], namespace, name, now)
+        )
+        return int(found)
+
+    async def by_request(self, executor: int, request_id: str) -> HeldLease | None:
+        """The lease that an earlier call with this `request_id` made, while it is there."""
+        row = await self._database.statement(
+            lambda driver: driver.fetchrow(SQL["lease_by_request"], executor, request_id)
+        )
+        return None if row is None else HeldLease(*row)
+
+    async def extend(self, key: tuple[str, str, str], token: int, expires_at: datetime) -> bool:
+        """Whether `token` is the task's current pull lease; it then ends at `expires_at`."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            driver = await raw(connection)
+            task = await driver.fetchrow(SQL["lock_task"], *key)
+            if task is None:
+                return False
+            return await driver.fetchval(SQL["extend"], task["id"], token, expires_at) is not None
+
+        return await self._database.unit(work)
+
+    async def handle_of(self, namespace: str, queue: str, task_id: str) -> int | None:
+        """The queue's own handle of a task, live or ended."""
+        found: int | None = await self._database.statement(
+            lambda driver: driver.fetchval(SQL["handle_of"], namespace, queue, task_id)
+        )
+        return found
+
+    async def heads(self, namespace: str, queue: str, depth: int, now: datetime) -> list[list[Candidate]]:
+        """The first `depth` waiting tasks of each list of a namespace, of one queue or (empty) of all."""
+        # The lanes of a namespace begin with it and a slash; "0" is the next byte.
+        lanes = f"{namespace}/", f"{namespace}0"
+        rows = await self._database.statement(
+            lambda driver: driver.fetch(SQL["heads"], *lanes, queue, now, depth)
+        )
+        candidates = (candidate(row) for row in rows)
+        return [list(each) for _, each in groupby(candidates, key=lambda c: (c.lane, c.level))]
