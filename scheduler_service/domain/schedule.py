@@ -8,7 +8,7 @@ from uuid import UUID
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.events import SYSTEM_TYPES
 from scheduler_service.domain.overlap import Overlap, effective_overlap
-from scheduler_service.domain.plan import Plan, pause, plan
+from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
 from scheduler_service.domain.spec import (
     EventSpec,
     OneShotSpec,
@@ -91,12 +91,12 @@ class Schedule:
         """Whether it is triggered by events that the scheduler itself emits."""
         return self.enabled and listened_type(self.definition.spec) in SYSTEM_TYPES
 
-    def due(self, now: datetime) -> Plan:
-        """What is due at `now`: by policy while enabled, PAUSED while disabled."""
+    def due(self, now: datetime, limit: int = FIRES_PER_STEP) -> Plan:
+        """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled."""
         if not self.enabled:
             return pause(self.timetable, self.watermark, now)
         definition = self.definition
-        return plan(self.timetable, definition.catch_up, definition.window, self.watermark, now)
+        return plan(self.timetable, definition.catch_up, definition.window, self.watermark, now, limit)
 
     def after(self, planned: Plan) -> "Schedule":
         """The schedule once `planned` is recorded."""

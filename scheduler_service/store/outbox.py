@@ -1,0 +1,96 @@
+"""What waits for the queue's verdict."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.fire import VERDICTS, Disposition
+from scheduler_service.store.statements import SQL
+from service_kit.postgres import Database, raw
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A due task on its way."""
+
+    fire: int
+    namespace: str
+    fire_id: str
+    due_task: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the queue made of a fire."""
+
+    fire: int
+    disposition: Disposition
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What is due by an instant and has no verdict yet."""
+
+    unplanned: int
+    unsettled: int
+    last_fire: int
+
+
+class Outbox:
+    """Each method is one statement, and so one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take_unsent(self, shards: Collection[int], limit: int, now: datetime) -> list[Parcel]:
+        """Marks at most `limit` parcels as sent and returns them, oldest first.
+
+        From then on deleting the schedule leaves them alone: only their verdict removes them.
+        """
+        rows = await self._database.statement(
+            lambda driver: driver.fetch(SQL["take_unsent"], sorted(shards), limit, now)
+        )
+        return sorted((Parcel(*row) for row in rows), key=lambda parcel: parcel.fire)
+
+    async def unanswered(
+        self,
+        shards: Collection[int],
+        after: int,
+        sent_before: datetime,
+        limit: int,
+        under_way: Collection[int] = (),
+    ) -> list[Parcel]:
+        """Parcels that were sent but have no verdict, oldest first, without those `under_way`."""
+        rows = await self._database.statement(
+            lambda driver: driver.fetch(
+                SQL["unanswered"], sorted(shards), after, sent_before, limit, list(under_way)
+            )
+        )
+        return [Parcel(*row) for row in rows]
+
+    async def settle(self, verdicts: Sequence[Verdict], now: datetime) -> int:
+        """Settles the fires and forgets the parcels; returns how many were not settled before."""
+        fires = [verdict.fire for verdict in verdicts]
+        dispositions = [int(verdict.disposition) for verdict in verdicts]
+        details = [verdict.detail for verdict in verdicts]
+        count: int = await self._database.statement(
+            lambda driver: driver.fetchval(SQL["settle"], fires, dispositions, details, now)
+        )
+        return count
+
+
+async def waiting(connection: AsyncConnection, namespace: str, until: datetime) -> Handover:
+    """What of a namespace is due by `until` and not handed over."""
+    row = await (await raw(connection)).fetchrow(SQL["waiting_for_handover"], namespace, until)
+    return Handover(row["unplanned"], row["unsettled"], row["last_fire"])
+
+
+async def settled_since(connection: AsyncConnection, namespace: str, until: datetime, after: int) -> int:
+    """Fires due by `until`, made after number `after`, that have their verdict."""
+    verdicts = [int(verdict) for verdict in VERDICTS]
+    driver = await raw(connection)
+    count: int = await driver.fetchval(SQL["settled_since"], namespace, until, after, verdicts)
+    return count

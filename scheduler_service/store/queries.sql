@@ -1,0 +1,242 @@
+-- Statements with a lock, a CTE or a plan that matters. Lock order everywhere: cursors -> schedules (in order
+-- of their key) -> outbox -> fires (in order of id) -> stats.
+
+-- name: claim_due
+-- $1 now, $2 limit. Due schedules, earliest first. SKIP LOCKED lets replicas plan side by side; a row that
+-- another has just advanced is looked at again after its lock and falls out by next_fire.
+SELECT * FROM scheduler.schedules
+WHERE next_fire <= $1 AND next_fire IS NOT NULL AND invalid_reason = ''
+ORDER BY next_fire
+LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: next_due
+-- When the next schedule comes due.
+SELECT min(next_fire) FROM scheduler.schedules WHERE next_fire IS NOT NULL AND invalid_reason = ''
+
+-- name: lock_schedule
+-- $1 namespace, $2 schedule_id.
+SELECT * FROM scheduler.schedules WHERE namespace = $1 AND schedule_id = $2 FOR NO KEY UPDATE
+
+-- name: lock_listeners
+-- $1 namespaces, $2 types, pairwise. Enabled schedules that listen to any of them. The order of locks keeps
+-- publishers from deadlocks; the locks keep the order of their fires.
+SELECT s.* FROM scheduler.schedules s
+WHERE s.enabled AND s.event_type IS NOT NULL
+  AND (s.namespace, s.event_type) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY s.namespace, s.schedule_id
+FOR NO KEY UPDATE
+
+-- name: advance
+-- Pairwise: $1 incarnations, $2 watermarks, $3 next fires, $4 fires made. Their rows are locked.
+UPDATE scheduler.schedules s
+SET watermark = u.watermark, next_fire = u.next_fire, fire_count = s.fire_count + u.made
+FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[])
+  AS u(incarnation, watermark, next_fire, made)
+WHERE s.incarnation = u.incarnation
+
+-- name: count_fires
+-- Pairwise: $1 incarnations, $2 fires made. Their rows are locked.
+UPDATE scheduler.schedules s
+SET fire_count = s.fire_count + u.made
+FROM unnest($1::uuid[], $2::bigint[]) AS u(incarnation, made)
+WHERE s.incarnation = u.incarnation
+
+-- name: record_fires
+-- Pairwise $1..$18; $19 now, in the order in which they shall be sent; $17 (due_task) null: nothing to send.
+-- A fire that is there already is left alone and not returned.
+WITH item AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::smallint[], $6::text[], $7::text[],
+        $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::text[], $12::text[], $13::smallint[],
+        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::smallint[]
+    ) WITH ORDINALITY AS u(
+        namespace, schedule_id, incarnation, generation, kind, key, fire_id,
+        nominal_at, last_nominal_at, count, local_time, utc_offset, disposition,
+        detail, event, actor, due_task, shard, place
+    )
+), made AS (
+    INSERT INTO scheduler.fires (
+        namespace, schedule_id, incarnation, generation, kind, key, fire_id, nominal_at, last_nominal_at,
+        count, local_time, utc_offset, fired_at, disposition, detail, settled_at, event, actor
+    )
+    SELECT namespace, schedule_id, incarnation, generation, kind, key, fire_id, nominal_at, last_nominal_at,
+        count, local_time, utc_offset, $19, disposition, detail,
+        CASE WHEN disposition = 1 THEN NULL ELSE $19::timestamptz END, event, actor
+    FROM item ORDER BY place
+    ON CONFLICT (incarnation, kind, key) DO NOTHING
+    RETURNING id, incarnation, kind, key
+), queued AS (
+    INSERT INTO scheduler.outbox (
+        fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at
+    )
+    SELECT made.id, shard, namespace, schedule_id, fire_id, nominal_at, due_task, $19
+    FROM made JOIN item USING (incarnation, kind, key)
+    WHERE due_task IS NOT NULL
+)
+SELECT item.place, made.id FROM made JOIN item USING (incarnation, kind, key)
+
+-- name: take_unsent
+-- $1 shards, $2 limit, $3 now. Marks what goes out next, oldest first: from then on only a verdict removes
+-- it. No SKIP LOCKED here: to pass over a row would put a later fire of its schedule first.
+UPDATE scheduler.outbox SET sent_at = $3
+WHERE fire = ANY (ARRAY(
+    SELECT fire FROM scheduler.outbox
+    WHERE shard = ANY ($1::smallint[]) AND sent_at IS NULL
+    ORDER BY fire
+    LIMIT $2
+    FOR UPDATE
+)) AND sent_at IS NULL
+RETURNING fire, namespace, fire_id, due_task
+
+-- name: unanswered
+-- $1 shards, $2 after this fire, $3 sent before, $4 limit, $5 fires that are on their way here.
+SELECT fire, namespace, fire_id, due_task FROM scheduler.outbox
+WHERE shard = ANY ($1::smallint[]) AND fire > $2 AND sent_at < $3 AND fire <> ALL ($5::bigint[])
+ORDER BY fire
+LIMIT $4
+
+-- name: settle
+-- Pairwise: $1 fires, $2 dispositions, $3 details; $4 now. A fire is settled once; the outbox forgets it in
+-- the same transaction.
+WITH locked AS MATERIALIZED (
+    SELECT id FROM scheduler.fires WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
+), settled AS (
+    UPDATE scheduler.fires f
+    SET disposition = v.disposition, detail = v.detail, settled_at = $4
+    FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS v(fire, disposition, detail)
+    WHERE f.id = v.fire AND f.id = ANY (ARRAY(SELECT id FROM locked)) AND f.disposition = 1
+    RETURNING f.id
+), gone AS (
+    DELETE FROM scheduler.outbox WHERE fire = ANY ($1::bigint[])
+)
+SELECT count(*) FROM settled
+
+-- name: drop_unsent
+-- $1 namespace, $2 schedule_id, $3 detail, $4 now, $5 disposition. What was never sent is settled; its
+-- schedule is locked. A row that is being sent meanwhile is looked at again after its lock and stays.
+WITH gone AS (
+    DELETE FROM scheduler.outbox
+    WHERE namespace = $1 AND schedule_id = $2 AND sent_at IS NULL
+    RETURNING fire
+)
+UPDATE scheduler.fires SET disposition = $5, detail = $3, settled_at = $4
+WHERE id IN (SELECT fire FROM gone) AND disposition = 1
+
+-- name: record_events
+-- Pairwise $1..$9; $10 now. Returns those that are new.
+INSERT INTO scheduler.events (
+    namespace, source, event_id, type, subject, time, data, depth, actor, received_at
+)
+SELECT u.*, $10 FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bytea[], $8::int[],
+    $9::text[]
+) AS u
+ON CONFLICT DO NOTHING
+RETURNING namespace, source, event_id
+
+-- name: link_fires
+-- Pairwise: $1 namespaces, $2 sources, $3 event ids, $4 fires. Writes to each event the fires that it caused.
+UPDATE scheduler.events e SET fires = u.fires
+FROM (
+    SELECT namespace, source, event_id, array_agg(fire ORDER BY place) AS fires
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+      WITH ORDINALITY AS p(namespace, source, event_id, fire, place)
+    GROUP BY namespace, source, event_id
+) u
+WHERE e.namespace = u.namespace AND e.source = u.source AND e.event_id = u.event_id
+
+-- name: known_events
+-- Pairwise: $1 namespaces, $2 sources, $3 event ids.
+SELECT e.* FROM scheduler.events e
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(namespace, source, event_id)
+  USING (namespace, source, event_id)
+
+-- name: lock_cursor
+-- $1 name. Whoever holds it is the only one who applies.
+SELECT cursor, all_tasks FROM scheduler.cursors WHERE name = $1 FOR UPDATE
+
+-- name: move_cursor
+-- $1 name, $2 cursor, $3 now.
+UPDATE scheduler.cursors SET cursor = $2, updated_at = $3 WHERE name = $1
+
+-- name: want_all_tasks
+-- $1 name, $2 wanted.
+UPDATE scheduler.cursors SET all_tasks = $2 WHERE name = $1 AND all_tasks <> $2
+
+-- name: count_outcomes
+-- Pairwise: $1 namespaces, $2 task ids, $3 chains, $4 failed, $5 succeeded, $6 duration in ms, $7 start of the
+-- last attempt. Each (task, chain) counts once: fires.chain remembers the last one. Later chains are redrives,
+-- which do not count as executions of the schedule.
+WITH counted AS MATERIALIZED (
+    SELECT f.id, f.incarnation, o.*
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::boolean[], $5::boolean[], $6::bigint[],
+        $7::timestamptz[]) AS o(namespace, task_id, chain, failed, succeeded, duration_ms, started_at)
+    JOIN scheduler.fires f ON f.fire_id = o.task_id AND f.namespace = o.namespace AND f.fire_id <> ''
+    WHERE f.chain < o.chain
+    ORDER BY f.id
+    FOR NO KEY UPDATE OF f
+), marked AS (
+    UPDATE scheduler.fires f SET chain = c.chain
+    FROM (SELECT id, max(chain) AS chain FROM counted GROUP BY id) c
+    WHERE f.id = c.id
+), sums AS (
+    SELECT incarnation, count(*) FILTER (WHERE chain = 1) AS ended,
+        count(*) FILTER (WHERE failed AND chain = 1) AS failed,
+        count(*) FILTER (WHERE succeeded AND chain = 1) AS succeeded,
+        coalesce(sum(duration_ms) FILTER (WHERE succeeded AND chain = 1), 0) AS duration_ms,
+        max(started_at) AS started_at
+    FROM counted GROUP BY incarnation
+)
+UPDATE scheduler.stats s
+SET execution_count = s.execution_count + sums.ended,
+    failure_count = s.failure_count + sums.failed,
+    success_count = s.success_count + sums.succeeded,
+    success_ms = s.success_ms + sums.duration_ms,
+    last_execute_at = greatest(s.last_execute_at, sums.started_at)
+FROM sums WHERE s.incarnation = sums.incarnation
+
+-- name: created_before
+-- $1 namespace, $2 request_id. The row as it was when the request created it.
+SELECT c.fingerprint, r.* FROM scheduler.creations c
+CROSS JOIN LATERAL jsonb_populate_record(NULL::scheduler.schedules, c.created) r
+WHERE c.namespace = $1 AND c.request_id = $2
+
+-- name: remember_creation
+-- $1 namespace, $2 request_id, $3 fingerprint, $4 schedule_id, $5 now.
+INSERT INTO scheduler.creations (namespace, request_id, fingerprint, created, created_at)
+SELECT $1, $2, $3, to_jsonb(s), $5 FROM scheduler.schedules s WHERE s.namespace = $1 AND s.schedule_id = $4
+
+-- name: waiting_for_handover
+-- $1 namespace, $2 instant. What is due by then and has no verdict yet: schedules to plan, fires to settle.
+SELECT
+    (SELECT count(*) FROM scheduler.schedules
+     WHERE namespace = $1 AND next_fire <= $2 AND next_fire IS NOT NULL AND invalid_reason = '') AS unplanned,
+    (SELECT count(*) FROM scheduler.outbox WHERE namespace = $1 AND nominal_at <= $2) AS unsettled,
+    (SELECT coalesce(max(id), 0) FROM scheduler.fires) AS last_fire
+
+-- name: settled_since
+-- $1 namespace, $2 instant, $3 after this fire, $4 verdicts. Fires made since then that have their verdict.
+SELECT count(*) FROM scheduler.fires
+WHERE id > $3 AND namespace = $1 AND nominal_at <= $2 AND disposition = ANY ($4::smallint[])
+
+-- name: prune_fires
+-- $1 older than, $2 limit. A fire that waits for its verdict is never pruned.
+DELETE FROM scheduler.fires
+WHERE id = ANY (ARRAY(
+    SELECT id FROM scheduler.fires WHERE fired_at < $1 AND disposition <> 1 ORDER BY fired_at LIMIT $2
+))
+
+-- name: prune_events
+-- $1 older than, $2 limit.
+DELETE FROM scheduler.events e
+USING (SELECT namespace, source, event_id FROM scheduler.events WHERE received_at < $1
+       ORDER BY received_at LIMIT $2) old
+WHERE (e.namespace, e.source, e.event_id) = (old.namespace, old.source, old.event_id)
+
+-- name: prune_creations
+-- $1 older than, $2 limit.
+DELETE FROM scheduler.creations c
+USING (SELECT namespace, request_id FROM scheduler.creations WHERE created_at < $1
+       ORDER BY created_at LIMIT $2) old
+WHERE (c.namespace, c.request_id) = (old.namespace, old.request_id)

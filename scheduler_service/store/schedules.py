@@ -1,0 +1,107 @@
+"""Schedules, one at a time and by the page."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.events import SYSTEM_TYPES
+from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.schedule import Schedule
+from scheduler_service.store import tables
+from scheduler_service.store.rows import columns_of, schedule_of
+from scheduler_service.store.statements import SQL
+from service_kit.postgres import raw
+
+_SCHEDULES, _STATS = tables.schedules, tables.stats
+
+
+async def read(connection: AsyncConnection, namespace: str, schedule_id: str) -> Schedule | None:
+    """With its statistics."""
+    row = (await connection.execute(_with_stats().where(_is(namespace, schedule_id)))).mappings().first()
+    return None if row is None else schedule_of(row)
+
+
+async def page(connection: AsyncConnection, namespace: str, after: str, limit: int) -> Sequence[Schedule]:
+    """At most `limit` schedules with ids beyond `after`, by id, with their statistics."""
+    query = (
+        _with_stats()
+        .where(_SCHEDULES.c.namespace == namespace, _SCHEDULES.c.schedule_id > after)
+        .order_by(_SCHEDULES.c.schedule_id)
+        .limit(limit)
+    )
+    return [schedule_of(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def lock(connection: AsyncConnection, namespace: str, schedule_id: str) -> Schedule | None:
+    """As it is now, locked until the transaction ends; without statistics."""
+    driver = await raw(connection)
+    row = await driver.fetchrow(SQL["lock_schedule"], namespace, schedule_id)
+    return None if row is None else schedule_of(row)
+
+
+async def insert_new(connection: AsyncConnection, schedule: Schedule) -> bool:
+    """False when the id is taken."""
+    statement = insert(_SCHEDULES).values(columns_of(schedule)).on_conflict_do_nothing()
+    if (await connection.execute(statement)).rowcount == 0:
+        return False
+    await connection.execute(insert(_STATS).values(incarnation=schedule.incarnation))
+    return True
+
+
+async def save(connection: AsyncConnection, schedule: Schedule) -> None:
+    """Writes everything but counters. The row is locked by this transaction."""
+    statement = update(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation)
+    await connection.execute(statement.values(columns_of(schedule)))
+
+
+async def remove(connection: AsyncConnection, schedule: Schedule, now: datetime, detail: str) -> None:
+    """Deletes it with what was never sent to the queue; those fires end REJECTED with `detail`.
+
+    The row is locked by this transaction.
+    """
+    driver = await raw(connection)
+    await driver.execute(
+        SQL["drop_unsent"], schedule.namespace, schedule.schedule_id, detail, now, int(Disposition.REJECTED)
+    )
+    await connection.execute(delete(_STATS).where(_STATS.c.incarnation == schedule.incarnation))
+    await connection.execute(delete(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation))
+
+
+async def created_before(
+    connection: AsyncConnection, namespace: str, request_id: str
+) -> tuple[bytes, Schedule] | None:
+    """What an earlier request of that id asked for (its fingerprint) and made."""
+    driver = await raw(connection)
+    row = await driver.fetchrow(SQL["created_before"], namespace, request_id)
+    return None if row is None else (row["fingerprint"], schedule_of(row))
+
+
+async def remember_creation(
+    connection: AsyncConnection, schedule: Schedule, request_id: str, fingerprint: bytes, now: datetime
+) -> None:
+    """Raises UniqueViolationError when the request id was used meanwhile."""
+    driver = await raw(connection)
+    await driver.execute(
+        SQL["remember_creation"], schedule.namespace, request_id, fingerprint, schedule.schedule_id, now
+    )
+
+
+async def listens_to_system(connection: AsyncConnection) -> bool:
+    """Whether any enabled schedule is triggered by events that the scheduler emits."""
+    listening = exists().where(_SCHEDULES.c.enabled, _SCHEDULES.c.event_type.in_(sorted(SYSTEM_TYPES)))
+    return bool(await connection.scalar(select(listening)))
+
+
+def _with_stats() -> Select[Any]:
+    counters = [column for column in _STATS.c if column.name != "incarnation"]
+    return select(_SCHEDULES, *counters).outerjoin_from(
+        _SCHEDULES, _STATS, _STATS.c.incarnation == _SCHEDULES.c.incarnation
+    )
+
+
+def _is(namespace: str, schedule_id: str) -> ColumnElement[bool]:
+    return (_SCHEDULES.c.namespace == namespace) & (_SCHEDULES.c.schedule_id == schedule_id)

@@ -1,0 +1,240 @@
+"""Tables of schema `scheduler`, as the newest migration leaves them.
+
+Durations in milliseconds, instants with time zone, enums numbered as on the wire.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from scheduler_service.domain.fire import Disposition, FireKind
+from scheduler_service.store import SCHEMA
+
+SHARDS: Final = 16
+"""Parts of the outbox; each is sent by one replica at a time, in order."""
+
+metadata = MetaData(schema=SCHEMA)
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _text(name: str, *, nullable: bool = False, default: str | None = None) -> Column[Any]:
+    server_default = None if default is None else text(f"'{default}'")
+    return Column(name, Text, nullable=nullable, server_default=server_default)
+
+
+def _name(name: str, *, primary_key: bool = False) -> Column[Any]:
+    """Ordered by its bytes, whatever the language of the database."""
+    return Column(name, Text(collation="C"), nullable=False, primary_key=primary_key)
+
+
+def _count(name: str, kind: type[Integer] = BigInteger) -> Column[Any]:
+    return Column(name, kind, nullable=False, server_default=text("0"))
+
+
+def _one_of(column: str, values: object) -> CheckConstraint:
+    numbers = ", ".join(str(int(value)) for value in sorted(values))  # type: ignore[call-overload]
+    return CheckConstraint(f"{column} IN ({numbers})", name=f"{column}_is_known")
+
+
+# `kind` has no CHECK: a row of a kind that a newer version wrote is reported by an older one, not refused.
+# `next_fire` is null for events, when disabled and when nothing is left. Every instant up to `watermark` has
+# its record in `fires`.
+schedules = Table(
+    "schedules",
+    metadata,
+    _name("namespace", primary_key=True),
+    _name("schedule_id", primary_key=True),
+    Column("incarnation", UUID, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    _text("expression", nullable=True),
+    Column("seconds_field", SmallInteger),
+    Column("every_ms", BigInteger),
+    Column("phase_ms", BigInteger),
+    _instant("at", nullable=True),
+    _text("event_type", nullable=True),
+    _text("time_zone"),
+    Column("template", LargeBinary, nullable=False),
+    Column("has_payload", Boolean, nullable=False),
+    Column("overlap", SmallInteger, nullable=False),
+    Column("catch_up", SmallInteger, nullable=False),
+    Column("catchup_window_ms", BigInteger, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    _text("note", default=""),
+    _text("note_actor", default=""),
+    _instant("watermark"),
+    _instant("next_fire", nullable=True),
+    _text("invalid_reason", default=""),
+    _instant("created_at"),
+    _instant("updated_at"),
+    _count("fire_count"),
+    UniqueConstraint("incarnation", name="schedules_incarnation"),
+    CheckConstraint("enabled OR next_fire IS NULL", name="disabled_is_never_due"),
+    CheckConstraint("next_fire IS NULL OR next_fire > watermark", name="settled_is_never_due"),
+    Index(
+        "schedules_due",
+        "next_fire",
+        postgresql_where=text("next_fire IS NOT NULL AND invalid_reason = ''"),
+    ),
+    Index(
+        "schedules_listening",
+        "namespace",
+        "event_type",
+        postgresql_where=text("enabled AND event_type IS NOT NULL"),
+    ),
+    Index("schedules_invalid", "incarnation", postgresql_where=text("invalid_reason <> ''")),
+    postgresql_with={"fillfactor": "70"},
+)
+
+# Apart from `schedules`, so that outcomes that come back never wait for schedules that come due.
+stats = Table(
+    "stats",
+    metadata,
+    Column("incarnation", UUID, primary_key=True),
+    _count("execution_count"),
+    _count("failure_count"),
+    _count("success_count"),
+    _count("success_ms"),
+    _instant("last_execute_at", nullable=True),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# The ledger. A row is one fire or a range of instants of one disposition (`last_nominal_at` set, `fire_id`
+# empty). `chain` is the last chain of attempts whose outcome was counted.
+fires = Table(
+    "fires",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    _name("namespace"),
+    _name("schedule_id"),
+    Column("incarnation", UUID, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    _name("key"),
+    _name("fire_id"),
+    _instant("nominal_at"),
+    _instant("last_nominal_at", nullable=True),
+    Column("count", BigInteger, nullable=False),
+    _text("local_time"),
+    _text("utc_offset"),
+    _instant("fired_at"),
+    Column("disposition", SmallInteger, nullable=False),
+    _text("detail"),
+    _instant("settled_at", nullable=True),
+    _text("event"),
+    _text("actor"),
+    _count("chain", Integer),
+    UniqueConstraint("incarnation", "kind", "key", name="fires_identity"),
+    _one_of("kind", FireKind),
+    _one_of("disposition", Disposition),
+    CheckConstraint(
+        f"(disposition = {int(Disposition.PENDING)}) = (settled_at IS NULL)", name="settled_unless_pending"
+    ),
+    CheckConstraint("(last_nominal_at IS NULL) = (fire_id <> '')", name="ranges_have_no_id"),
+    Index("fires_of_schedule", "namespace", "schedule_id", text("nominal_at DESC"), text("id DESC")),
+    Index(
+        "fires_by_id",
+        "fire_id",
+        "namespace",
+        unique=True,
+        postgresql_where=text("fire_id <> ''"),
+    ),
+    Index("fires_by_age", "fired_at"),
+    postgresql_with={"fillfactor": "85"},
+)
+
+# What waits for the queue's verdict: one row per PENDING fire, deleted in the transaction that settles it.
+# `sent_at` is set before the first sending: from then on only a verdict may remove the row.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("fire", BigInteger, primary_key=True),
+    Column("shard", SmallInteger, nullable=False),
+    _name("namespace"),
+    _name("schedule_id"),
+    _name("fire_id"),
+    _instant("nominal_at"),
+    Column("due_task", LargeBinary, nullable=False),
+    _instant("created_at"),
+    _instant("sent_at", nullable=True),
+    CheckConstraint(f"shard BETWEEN 0 AND {SHARDS - 1}", name="shard_in_range"),
+    Index("outbox_unsent", "shard", "fire", postgresql_where=text("sent_at IS NULL")),
+    Index("outbox_of_schedule", "namespace", "schedule_id"),
+    postgresql_with={"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.05"},
+)
+
+events = Table(
+    "events",
+    metadata,
+    _name("namespace", primary_key=True),
+    _name("source", primary_key=True),
+    _name("event_id", primary_key=True),
+    _text("type"),
+    _text("subject"),
+    _instant("time"),
+    Column("data", LargeBinary, nullable=False),
+    Column("depth", Integer, nullable=False),
+    _text("actor"),
+    _instant("received_at"),
+    Column("fires", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Index("events_by_age", "received_at"),
+)
+
+# How far a feed has been applied. `all_tasks` is set in the transaction that makes the first listener of
+# `task.completed` or `error.critical`, so that no outcome after it is passed over.
+cursors = Table(
+    "cursors",
+    metadata,
+    _name("name", primary_key=True),
+    _text("cursor", default=""),
+    Column("all_tasks", Boolean, nullable=False, server_default=text("false")),
+    _instant("updated_at"),
+)
+
+# What makes creating repeatable: the row as it was created, under the caller's request id.
+creations = Table(
+    "creations",
+    metadata,
+    _name("namespace", primary_key=True),
+    _name("request_id", primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("created", JSONB, nullable=False),
+    _instant("created_at"),
+    Index("creations_by_age", "created_at"),
+)
+
+# The audit trail of operator calls.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    _instant("at"),
+    _name("namespace"),
+    _text("actor"),
+    _text("action"),
+    _name("schedule_id"),
+    Column("generation", BigInteger, nullable=False),
+    _text("detail"),
+    Index("actions_of_schedule", "namespace", "schedule_id", "id"),
+)
