@@ -62,7 +62,7 @@ async def test_data_port_and_password_outlive_a_stop(folder: Path) -> None:
 
 
 async def test_killed_server_recovers_on_the_same_port(folder: Path) -> None:
-    server = EmbeddedPostgres(folder / "pg", settings=HASTY).start()
+    server = EmbeddedPostgres(folder / "pg", settings={"fsync": "off"}).start()
     port = server.port
     await run(server, "CREATE TABLE kept AS SELECT 7 AS n")
     server.kill()
