@@ -37,7 +37,8 @@ def connect(name: Side, address: str | None, session: "Session") -> Connection:
         peer = Peer(name, endpoint(name, address))
         channel = open_channel(peer.address, _tls_files(session))
     except ConfigurationError as error:
-        raise Failure(Fault("CONFIGURATION", error.message, service=name)) from None
+        hint = f"--{name}-address or BATONPASS_{name.upper()} says where the {name} service is."
+        raise Failure(Fault("CONFIGURATION", error.message, service=name, hint=hint)) from None
     metadata = caller_metadata(session.namespace, session.actor)
     calls = Calls(peer, metadata, session.timeout.total_seconds())
     return Connection(peer, grpc.intercept_channel(channel, calls))

@@ -36,7 +36,8 @@ def _silence(error: BatonpassError, peer: Peer) -> str:
     """What happened when no service of ours has explained it."""
     match error.code:
         case "UNAVAILABLE":
-            return f"the {peer.name} service at {peer.address} cannot be reached: {error.message}"
+            cause = error.message.rpartition("Failed to connect to remote host: ")[2]
+            return f"the {peer.name} service at {peer.address} cannot be reached: {cause}"
         case "DEADLINE_EXCEEDED":
             return f"the {peer.name} service at {peer.address} did not answer in time"
         case "UNIMPLEMENTED":

@@ -69,8 +69,8 @@ TIME: Final = Parsed("time", lambda text: parse.time(text, datetime.now(UTC)))
 PERCENT: Final = Parsed("pct", parse.percent)
 DOCUMENT: Final = Parsed("json|@file", lambda text: parse.document(text, _read_file))
 LABEL: Final = Parsed("key=value", parse.label)
-INT32: Final = click.IntRange(-(2**31), 2**31 - 1)
-INT64: Final = click.IntRange(-(2**63), 2**63 - 1)
+INT32: Final = Parsed("n", lambda text: parse.whole(text, bits=32))
+INT64: Final = Parsed("n", lambda text: parse.whole(text, bits=64))
 
 EVERYTHING: Final = 0
 """The value of `--limit` that means all."""

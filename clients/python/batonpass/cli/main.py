@@ -113,7 +113,9 @@ def tls_file(name: str, text: str) -> Callable[[flags.Decorated], flags.Decorate
 @click.pass_context
 def cli(context: click.Context, /, timeout: timedelta, **options: Any) -> None:
     """See HELP."""
-    context.obj = Session(timeout=timeout, **options)
+    session = Session(timeout=timeout, **options)
+    context.obj = session
+    context.call_on_close(session.close)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ _UNITS: Final = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
 _DURATION_RULE: Final = "write a number and a unit, such as 500ms, 30s, 10m, 2h, 1d or 1h30m"
 
 
@@ -74,6 +74,17 @@ def percent(text: str) -> float:
         return float(text.strip().removesuffix("%"))
     except ValueError:
         raise ValueError(f"{text!r} is no percentage: write a number from 0 to 100") from None
+
+
+def whole(text: str, bits: int) -> int:
+    """`text` as a whole number that fits into a signed field of `bits` bits."""
+    try:
+        number = int(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise ValueError(f"{text!r} is out of every range")
+    return number
 
 
 def json_document(text: str) -> bytes:

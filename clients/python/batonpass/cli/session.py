@@ -77,6 +77,12 @@ class Session:
 
         return PullServiceStub(self.queue.channel)
 
+    def close(self) -> None:
+        """Closes the channels that were opened."""
+        for name in ("scheduler", "queue"):
+            if name in self.__dict__:
+                getattr(self, name).channel.close()
+
     def show(self, record: output.Record, view: output.View) -> None:
         """Prints a result; `view` makes what people read of it."""
         output.show(record, self.form, view)

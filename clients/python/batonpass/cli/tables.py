@@ -95,9 +95,9 @@ def cell(value: object) -> "Text":
 
 def words(value: object) -> str:
     """A value as people write it: `-` for nothing, yes and no, numbers without needless zeros."""
+    if value is None or value in ("", [], {}):
+        return "-"
     match value:
-        case None | "" | [] | {}:
-            return "-"
         case bool():
             return "yes" if value else "no"
         case float():

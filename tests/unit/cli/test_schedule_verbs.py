@@ -1,0 +1,307 @@
+"""`batonpass schedule`: what each verb asks and shows."""
+
+from datetime import timedelta
+
+import grpc
+import pytest
+from batonpass.queue.v1 import task_pb2
+from batonpass.scheduler.v1 import schedule_pb2, schedule_service_pb2
+
+from tests.support.fake_services import FakeServices, Refusal
+from tests.unit.cli import making
+from tests.unit.cli.conftest import CommandLine
+
+CREATED = schedule_service_pb2.CreateScheduleResponse(schedule=making.schedule())
+NOT_FOUND = Refusal(grpc.StatusCode.NOT_FOUND, "schedule nope does not exist", reason="SCHEDULE_NOT_FOUND")
+TAKEN = Refusal(grpc.StatusCode.ALREADY_EXISTS, "schedule backup-daily exists", reason="SCHEDULE_EXISTS")
+
+
+def created(services: FakeServices, batonpass: CommandLine, *words: str) -> schedule_pb2.Schedule:
+    """The schedule that `schedule create s --handler h WORDS` asks for."""
+    services.answer("CreateSchedule", CREATED)
+    batonpass("schedule", "create", "s", "--handler", "h", *words)
+    schedule: schedule_pb2.Schedule = services.request("CreateSchedule").schedule
+    return schedule
+
+
+def test_create_sends_all_that_was_said(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("CreateSchedule", CREATED)
+    record = batonpass.json(
+        *("schedule", "create", "backup-daily", "--name", "Daily Backup", "--handler", "./backup.sh"),
+        *(
+            "--cron",
+            "0 2 * * *",
+            "--time-zone",
+            "Europe/Berlin",
+            "--priority",
+            "8",
+            "--cpu",
+            "10%",
+            "--memory",
+            "15",
+        ),
+        *("--retry-policy", "aggressive", "--circuit-breaker", "default", "--timeout", "10m"),
+        *("--overlap", "allow-all", "--catch-up", "ALL", "--catchup-window", "2h", "--payload", '{"n": 1}'),
+        *("--queue", "nightly", "--disabled", "--request-id", "r1"),
+    )
+    assert services.request("CreateSchedule") == schedule_service_pb2.CreateScheduleRequest(
+        schedule=schedule_pb2.Schedule(
+            schedule_id="backup-daily",
+            specs=[schedule_pb2.ScheduleSpec(cron=schedule_pb2.CronSpec(expression="0 2 * * *"))],
+            time_zone="Europe/Berlin",
+            template=task_pb2.TaskTemplate(
+                name="Daily Backup",
+                handler="./backup.sh",
+                priority=8,
+                resources=task_pb2.Resources(cpu_percent=10, memory_percent=15),
+                retry_policy="aggressive",
+                circuit_breaker="default",
+                timeout=making.length(timedelta(minutes=10)),
+                payload=b'{"n": 1}',
+                queue="nightly",
+            ),
+            overlap_policy=task_pb2.OVERLAP_POLICY_ALLOW_ALL,
+            catch_up_policy=schedule_pb2.CATCH_UP_POLICY_ALL,
+            catchup_window=making.length(timedelta(hours=2)),
+            disabled=True,
+        ),
+        request_id="r1",
+    )
+    assert (record["task_id"], record["schedule_expr"]) == ("backup-daily", "0 2 * * *")
+
+
+def test_create_leaves_defaults_to_the_service(services: FakeServices, batonpass: CommandLine) -> None:
+    schedule = created(services, batonpass, "--event", "webhook.received")
+    assert schedule == schedule_pb2.Schedule(
+        schedule_id="s",
+        specs=[schedule_pb2.ScheduleSpec(event=schedule_pb2.EventSpec(type="webhook.received"))],
+        template=task_pb2.TaskTemplate(handler="h", name="s"),
+    )
+
+
+def test_create_knows_intervals_and_instants(services: FakeServices, batonpass: CommandLine) -> None:
+    every = created(services, batonpass, "--every", "1h30m", "--phase", "5m").specs[0]
+    assert every.interval.every.ToTimedelta() == timedelta(minutes=90)
+    assert every.interval.phase.ToTimedelta() == timedelta(minutes=5)
+    services.calls.clear()
+    once = created(services, batonpass, "--at", "2027-01-01T00:00:00+01:00").specs[0]
+    assert once.one_shot.time.ToJsonString() == "2026-12-31T23:00:00Z"
+
+
+def test_create_with_seconds_says_where_they_stand(services: FakeServices, batonpass: CommandLine) -> None:
+    spec = created(services, batonpass, "--cron", "*/10 * * * * *", "--seconds", "first").specs[0]
+    assert spec.cron.seconds == schedule_pb2.SECONDS_FIELD_FIRST
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--cron, --every, --at and --event"),
+        (("--cron", "* * * * * *"), "--seconds first or --seconds last"),
+        (("--cron", "@daily", "--every", "5s"), "exclude each other"),
+        (("--every", "5s", "--seconds", "first"), "--seconds belongs to --cron"),
+        (("--cron", "@daily", "--phase", "5s"), "--phase belongs to --every"),
+        (("--every", "5"), "number and a unit"),
+        (("--at", "2027-01-01T00:00:00"), "no offset"),
+        (("--cron", "@daily", "--overlap", "sometimes"), "skip, buffer-all, allow-all"),
+        (("--cron", "@daily", "--payload", "{"), "malformed JSON"),
+        (("--cron", "@daily", "--payload", "@/nowhere/file"), "cannot read /nowhere/file"),
+        (("--cron", "@daily", "--priority", "high"), "whole number"),
+        (("--cron", "@daily", "--colour", "red"), "No such option"),
+    ],
+)
+def test_create_refuses_a_wrong_command_line(
+    services: FakeServices, batonpass: CommandLine, words: tuple[str, ...], said: str
+) -> None:
+    result = batonpass("schedule", "create", "s", "--handler", "h", *words, expect=2)
+    assert said in result.stderr
+    assert "schedule create --help" in result.stderr
+    assert services.calls == []
+
+
+def test_create_needs_a_handler(batonpass: CommandLine) -> None:
+    assert "--handler" in batonpass("schedule", "create", "s", "--cron", "@daily", expect=2).stderr
+
+
+def test_create_may_accept_a_schedule_that_is_there(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("CreateSchedule", TAKEN)
+    services.answer("GetSchedule", schedule_service_pb2.GetScheduleResponse(schedule=making.schedule()))
+    words = ("schedule", "create", "backup-daily", "--handler", "h", "--cron", "@daily")
+    assert batonpass.error(*words)["code"] == "ALREADY_EXISTS"
+    result = batonpass(*words, "--if-not-exists")
+    assert "exists already; nothing was changed" in result.stderr
+    assert "Daily Backup" in result.stdout
+
+
+def test_update_names_only_what_was_given(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("UpdateSchedule", schedule_service_pb2.UpdateScheduleResponse(schedule=making.schedule()))
+    batonpass(
+        *("schedule", "update", "backup-daily", "--cron", "30 3 * * *", "--cpu", "20", "--priority", "9"),
+        *("--overlap", "skip", "--generation", "4"),
+    )
+    request = services.request("UpdateSchedule")
+    assert set(request.update_mask.paths) == {
+        "specs",
+        "template.resources.cpu_percent",
+        "template.priority",
+        "overlap_policy",
+    }
+    assert request.generation == 4
+    assert request.schedule == schedule_pb2.Schedule(
+        schedule_id="backup-daily",
+        specs=[schedule_pb2.ScheduleSpec(cron=schedule_pb2.CronSpec(expression="30 3 * * *"))],
+        template=task_pb2.TaskTemplate(priority=9, resources=task_pb2.Resources(cpu_percent=20)),
+        overlap_policy=task_pb2.OVERLAP_POLICY_SKIP,
+    )
+
+
+def test_update_can_take_a_value_away(services: FakeServices, batonpass: CommandLine) -> None:
+    batonpass("schedule", "update", "s", "--name", "")
+    assert services.request("UpdateSchedule").update_mask.paths == ["template.name"]
+
+
+def test_update_of_nothing_is_wrong_usage(services: FakeServices, batonpass: CommandLine) -> None:
+    assert "Nothing to change" in batonpass("schedule", "update", "s", expect=2).stderr
+
+
+def test_list_follows_the_pages(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer(
+        "ListSchedules",
+        schedule_service_pb2.ListSchedulesResponse(schedules=[making.schedule("a")], next_page_token="t"),
+        schedule_service_pb2.ListSchedulesResponse(schedules=[making.schedule("b")]),
+    )
+    listed = batonpass.json("schedule", "list")
+    assert [one["task_id"] for one in listed["schedules"]] == ["a", "b"]
+    assert [request.page_token for request in services.requests("ListSchedules")] == ["", "t"]
+
+
+def test_list_stops_at_the_limit_and_says_so(services: FakeServices, batonpass: CommandLine) -> None:
+    page = schedule_service_pb2.ListSchedulesResponse(schedules=[making.schedule("a")], next_page_token="t")
+    services.answer("ListSchedules", page)
+    result = batonpass("schedule", "list", "--limit", "1")
+    assert services.request("ListSchedules").page_size == 1
+    assert "first 1; --limit 0 shows all" in result.stderr
+
+
+def test_list_asks_for_less_when_a_page_is_too_large(services: FakeServices, batonpass: CommandLine) -> None:
+    large = making.schedule("large", template=making.template(payload=b" " * 5_000_000))
+    services.answer(
+        "ListSchedules",
+        schedule_service_pb2.ListSchedulesResponse(schedules=[large]),
+        schedule_service_pb2.ListSchedulesResponse(schedules=[making.schedule("a")]),
+    )
+    assert len(batonpass.json("schedule", "list")["schedules"]) == 1
+    assert [request.page_size for request in services.requests("ListSchedules")] == [500, 250]
+
+
+def test_list_as_a_table_shows_what_matters(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer(
+        "ListSchedules",
+        schedule_service_pb2.ListSchedulesResponse(schedules=[making.schedule(time_zone="Europe/Berlin")]),
+    )
+    heading, line = batonpass("schedule", "list").stdout.splitlines()
+    assert heading.split()[:4] == ["ID", "NAME", "WHEN", "PRIORITY"]
+    assert "cron 0 2 * * * Europe/Berlin" in line
+    assert "8 important" in line
+    assert "2026-03-02T02:00:00Z" in line
+
+
+def test_an_empty_list_says_what_to_do(batonpass: CommandLine) -> None:
+    assert "schedule create makes one" in batonpass("schedule", "list").stdout
+    assert batonpass.json("schedule", "list") == {"schedules": []}
+
+
+def test_get_shows_one(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("GetSchedule", schedule_service_pb2.GetScheduleResponse(schedule=making.schedule()))
+    assert batonpass.json("schedule", "get", "backup-daily")["average_duration_ms"] == 1250
+    assert "retry_policy" in batonpass("schedule", "get", "backup-daily").stdout
+
+
+def test_delete_of_what_is_not_there_fails_unless_allowed(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    assert batonpass.json("schedule", "delete", "s") == {"schedule_id": "s", "deleted": True}
+    services.answer("DeleteSchedule", NOT_FOUND)
+    error = batonpass.error("schedule", "delete", "nope")
+    assert (error["code"], error["hint"]) == ("NOT_FOUND", "batonpass schedule list shows what there is.")
+    assert batonpass.json("schedule", "delete", "nope", "--if-exists")["deleted"] is False
+
+
+def test_enable_and_disable_carry_the_note(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("EnableSchedule", schedule_service_pb2.EnableScheduleResponse(schedule=making.schedule()))
+    services.answer(
+        "DisableSchedule",
+        schedule_service_pb2.DisableScheduleResponse(schedule=making.schedule(disabled=True)),
+    )
+    assert (
+        "comes due next at 2026-03-02T02:00:00Z"
+        in batonpass("schedule", "enable", "s", "--note", "back").stdout
+    )
+    assert batonpass.json("schedule", "disable", "s", "--note", "broken")["enabled"] is False
+    assert services.request("EnableSchedule").note == "back"
+    assert services.request("DisableSchedule").note == "broken"
+
+
+def test_queue_runs_it_now(services: FakeServices, batonpass: CommandLine) -> None:
+    fire = schedule_pb2.Fire(fire_id="s.1", schedule_id="s", kind=schedule_pb2.FIRE_KIND_MANUAL)
+    services.answer("RunSchedule", schedule_service_pb2.RunScheduleResponse(fire=fire))
+    assert "s.1" in batonpass("schedule", "queue", "s").stdout
+    assert services.request("RunSchedule").overlap_policy == task_pb2.OVERLAP_POLICY_UNSPECIFIED
+    assert (
+        batonpass.json("schedule", "queue", "s", "--overlap", "skip", "--request-id", "r")["kind"] == "MANUAL"
+    )
+    request = services.requests("RunSchedule")[-1]
+    assert (request.overlap_policy, request.request_id) == (task_pb2.OVERLAP_POLICY_SKIP, "r")
+
+
+def test_preview_is_of_a_schedule_or_of_a_specification(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    shown = schedule_service_pb2.PreviewedFire(
+        time=making.at(making.NOON), local_time="2026-03-01T14:00:00", utc_offset="+02:00"
+    )
+    services.answer("PreviewSchedule", schedule_service_pb2.PreviewScheduleResponse(fires=[shown]))
+    assert batonpass.json("schedule", "preview", "s") == {
+        "fires": [{"time": "2026-03-01T12:00:00Z", "local": "2026-03-01T14:00:00", "offset": "+02:00"}]
+    }
+    batonpass(
+        *("schedule", "preview", "--cron", "0 2 * * *", "--time-zone", "Europe/Berlin"),
+        *("--count", "3", "--from", "2027-03-27T00:00:00Z"),
+    )
+    stored, free = services.requests("PreviewSchedule")
+    assert (stored.schedule_id, stored.count, stored.HasField("spec")) == ("s", 5, False)
+    assert (free.spec.cron.expression, free.time_zone, free.count) == ("0 2 * * *", "Europe/Berlin", 3)
+    assert free.from_time.ToJsonString() == "2027-03-27T00:00:00Z"
+
+
+@pytest.mark.parametrize("words", [(), ("s", "--cron", "@daily")])
+def test_preview_needs_exactly_one_of_both(batonpass: CommandLine, words: tuple[str, ...]) -> None:
+    assert "either the ID" in batonpass("schedule", "preview", *words, expect=2).stderr
+
+
+def test_fires_can_be_filtered(services: FakeServices, batonpass: CommandLine) -> None:
+    fire = schedule_pb2.Fire(
+        schedule_id="s",
+        disposition=schedule_pb2.DISPOSITION_PAUSED,
+        nominal_time=making.at(making.NOON),
+        last_nominal_time=making.at(making.NOON + timedelta(hours=1)),
+        count=60,
+    )
+    services.answer("ListFires", schedule_service_pb2.ListFiresResponse(fires=[fire]))
+    assert batonpass.json("schedule", "fires", "s", "--disposition", "paused")["fires"][0]["count"] == 60
+    assert services.request("ListFires").disposition == schedule_pb2.DISPOSITION_PAUSED
+    assert "2026-03-01T12:00:00Z .. 2026-03-01T13:00:00Z" in batonpass("schedule", "fires", "s").stdout
+
+
+def test_stats_are_of_all_or_of_one(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer(
+        "GetScheduleStats",
+        schedule_service_pb2.GetScheduleStatsResponse(
+            schedules=1, enabled=1, stats=schedule_pb2.ScheduleStats(execution_count=5), pending_fires=2
+        ),
+    )
+    one = batonpass.json("schedule", "stats", "s")
+    assert (one["task_id"], one["execution_count"], one["pending_fires"]) == ("s", 5, 2)
+    assert one["average_duration_ms"] is one["next_execution"] is None
+    assert "task_id" not in batonpass.json("schedule", "stats")
+    assert [request.schedule_id for request in services.requests("GetScheduleStats")] == ["s", ""]
