@@ -101,6 +101,7 @@ class _Method:
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         )
         self._streams_in = handler.request_streaming
+        self._validates_itself = getattr(self._inner, "validates_itself", False)
         if handler.response_streaming and not inspect.isasyncgenfunction(self._inner):
             raise TypeError(f"{path}: a streaming handler is written as an async generator")
 
@@ -141,12 +142,11 @@ class _Method:
                 f"{self._name} needs a deadline: a unary call says how long its caller waits",
                 reason="DEADLINE_REQUIRED",
             )
-        if self._streams_in:
-            marked = getattr(self._inner, "validates_itself", False)
-            admitted: Any = request if marked else _validated(request)
-        else:
+        admitted = request
+        if self._streams_in and not self._validates_itself:
+            admitted = _validated(request)
+        elif not self._validates_itself:
             validate(request)
-            admitted = request
         enter(caller_from_metadata(context.invocation_metadata() or ()))
         return admitted
 

@@ -13,7 +13,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def validates_itself(handler: Handler) -> Handler:
-    """Marks a stream's handler that calls `validate` itself: a bad message must not end the stream."""
+    """Marks a handler that calls `validate` itself, because one bad item must not spoil the others."""
     handler.validates_itself = True  # type: ignore[attr-defined]
     return handler
 
