@@ -11,8 +11,13 @@ from queue_service.domain.states import State
 from queue_service.domain.task import Task
 
 
-def waiting_reason(task: Task, executors: Sequence[Executor], now: datetime) -> str:
-    """One sentence; empty when the task does not wait. `executors` are those of its namespace."""
+def waiting_reason(
+    task: Task, executors: Sequence[Executor], now: datetime, pull: Executor | None = None
+) -> str:
+    """One sentence; empty when the task does not wait.
+
+    `executors` are those of its namespace. Tasks without a handler are held against `pull`, when it is given.
+    """
     if task.state is State.SCHEDULED:
         return _not_due(task, now)
     if task.state is not State.WAITING:
@@ -20,6 +25,8 @@ def waiting_reason(task: Task, executors: Sequence[Executor], now: datetime) -> 
     if not task.ready:
         return f"another task of schedule {task.schedule_id!r} is before it; they run one after another"
     handler = parse_handler(task.template.handler)
+    if handler.kind is HandlerKind.PULL and pull is not None:
+        return _no_room(task, [pull])
     if handler.kind is HandlerKind.PULL:
         return "it has no handler: a pull client has to lease it"
     able = [executor for executor in executors if executor.online and handler.key in executor.handler_keys]

@@ -1,0 +1,153 @@
+"""Tasks for operators: look at them, cancel them, move them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, assert_never
+
+from queue_service.app.bell import Bell
+from queue_service.app.completion import Completion
+from queue_service.domain.change import AskedToStop, Done, HeldByPull, Leased, NotLive
+from queue_service.domain.ending import Finished, How
+from queue_service.domain.errors import BadPageToken, TaskEnded, TaskNotFound, TaskNotWaiting
+from queue_service.domain.executor import Executor
+from queue_service.domain.order import Candidate
+from queue_service.domain.page import page_position, page_token
+from queue_service.domain.states import LIVE, State
+from queue_service.domain.task import Task
+from queue_service.domain.waiting import waiting_reason
+from queue_service.store.changes import ChangeStore
+from queue_service.store.executors import ExecutorStore
+from queue_service.store.reads import Counts, Filters, TaskReader
+from service_kit.clock import Clock
+from service_kit.errors import Aborted
+
+DEFAULT_PAGE: Final = 100
+LARGEST_PAGE_BYTES: Final = 2 * 1024 * 1024
+"""A page ends early rather than outgrow what clients take in one message."""
+
+_WAITS: Final = frozenset({State.SCHEDULED, State.WAITING})
+
+
+class Tasks:
+    """`ready` is told what may start now; `stops` rings when an agent is to be asked to stop a task."""
+
+    def __init__(
+        self,
+        reader: TaskReader,
+        executors: ExecutorStore,
+        changes: ChangeStore,
+        completion: Completion,
+        clock: Clock,
+        ready: Callable[[Sequence[Candidate]], None],
+        ended: Bell,
+        stops: Bell,
+    ) -> None:
+        self._reader = reader
+        self._executors = executors
+        self._changes = changes
+        self._completion = completion
+        self._clock = clock
+        self._ready = ready
+        self._ended = ended
+        self._stops = stops
+
+    async def get(self, namespace: str, queue: str, task_id: str) -> Task:
+        """One task with payload and attempts. Raises TaskNotFound."""
+        task = await self._reader.get(namespace, queue, task_id, self._clock.now())
+        if task is None:
+            raise TaskNotFound(queue, task_id)
+        return await self.explained_one(task)
+
+    async def page(self, filters: Filters, size: int, token: str) -> tuple[list[Task], str]:
+        """One page, newest first, and the token of the next. Raises BadPageToken."""
+        size = size or DEFAULT_PAGE
+        before = _position(filters, token)
+        found = await self._reader.page(filters, before, size + 1, self._clock.now())
+        page = _cut(found[:size])
+        more = len(found) > len(page)
+        following = page_token(filters, str(page[-1].id)) if more else ""
+        return await self.explained(filters.namespace, page), following
+
+    async def status(self, namespace: str, queue: str) -> tuple[Counts, datetime]:
+        """Counts and executors, and the instant they belong to."""
+        now = self._clock.now()
+        return await self._reader.status(namespace, queue, now), now
+
+    async def cancel(self, namespace: str, queue: str, task_id: str, actor: str, reason: str) -> Task:
+        """Ends a task, or asks its agent to. Raises TaskNotFound, TaskEnded."""
+        now = self._clock.now()
+        change = await self._changes.cancel((namespace, queue, task_id), actor, reason, now)
+        match change:
+            case Done(ready=ready):
+                self._ended.ring()
+                if ready:
+                    self._ready(ready)
+            case AskedToStop():
+                self._stops.ring()
+            case HeldByPull(task=task, token=token):
+                await self._take_away(task, token, actor, reason)
+            case NotLive():
+                pass
+            case _:
+                assert_never(change)
+        found = await self.get(namespace, queue, task_id)
+        if found.state not in LIVE and found.state is not State.CANCELLED:
+            raise TaskEnded(queue, task_id, found.state)
+        return found
+
+    async def reprioritize(self, namespace: str, queue: str, task_id: str, priority: int, actor: str) -> Task:
+        """Changes a waiting task's priority. Raises TaskNotFound, TaskNotWaiting."""
+        now = self._clock.now()
+        change = await self._changes.reprioritize((namespace, queue, task_id), priority, actor, now)
+        found = await self.get(namespace, queue, task_id)
+        match change:
+            case Done(ready=ready):
+                self._ready(ready)
+                return found
+            case Leased():
+                raise TaskNotWaiting(queue, task_id, found.state)
+            case NotLive():
+                if found.state in LIVE:
+                    raise Aborted("the task was enqueued a moment ago; repeat the request")
+                raise TaskNotWaiting(queue, task_id, found.state)
+            case _:
+                assert_never(change)
+
+    async def explained(self, namespace: str, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks, those that wait with the reason."""
+        now = self._clock.now()
+        executors: list[Executor] = []
+        if any(task.state in _WAITS for task in tasks):
+            executors = await self._executors.of(namespace, now)
+        return [replace(task, waiting_reason=waiting_reason(task, executors, now)) for task in tasks]
+
+    async def explained_one(self, task: Task) -> Task:
+        """As `explained`, for one."""
+        (found,) = await self.explained(task.namespace, [task])
+        return found
+
+    async def _take_away(self, task: int, token: int, actor: str, reason: str) -> None:
+        """A lost race means that the client has completed the task itself."""
+        cancelled = Finished(task=task, token=token, how=How.CANCELLED, actor=actor, detail=reason)
+        await self._completion.finish([cancelled])
+
+
+def _position(filters: Filters, token: str) -> int | None:
+    if not token:
+        return None
+    try:
+        return int(page_position(filters, token))
+    except ValueError:
+        raise BadPageToken from None
+
+
+def _cut(tasks: list[Task]) -> list[Task]:
+    """As many as fit into a message, at least one."""
+    total = 0
+    for place, task in enumerate(tasks):
+        template = task.template
+        total += 1_000 + sum(len(text.encode()) for text in (template.handler, template.name, task.error))
+        if total > LARGEST_PAGE_BYTES and place:
+            return tasks[:place]
+    return tasks
