@@ -1,5 +1,7 @@
 """Command lines, read by the very parsers that will read them; nothing is run."""
 
+import re
+import shlex
 from collections.abc import Sequence
 
 import click
@@ -26,3 +28,11 @@ def parse_cli(words: Sequence[str]) -> None:
         name, command, arguments = context.command.resolve_command(context, rest)
         assert command is not None
         context = command.make_context(name, arguments, parent=context)
+
+
+def in_shell(text: str) -> list[list[str]]:
+    """The calls of our programs in a piece of shell, `./dev batonpass` included."""
+    lines = text.replace("\\\n", " ").splitlines()
+    words = [shlex.split(part, comments=True) for line in lines for part in re.split(r";|\|\||&&", line)]
+    calls = [call[1:] if call[:1] == ["./dev"] else call for call in words]
+    return [call for call in calls if call[:1] == ["batonpass"] or call[:2] == ["python", "-m"]]

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 import re
-import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +11,7 @@ import pytest
 
 from service_kit import errors
 from service_kit.errors import ServiceError
-from tests.support.commands import parse
+from tests.support.commands import in_shell, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").glob("*/README.md")])
@@ -55,14 +54,7 @@ def anchors(page: Path) -> set[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """Calls of `batonpass` and of the services in the page's shell examples."""
-    found = []
-    for block in FENCE.findall(page.read_text()):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            words = words[1:] if words[:1] == ["./dev"] else words
-            if words[:1] == ["batonpass"] or words[:2] == ["python", "-m"]:
-                found.append(words)
-    return found
+    return [command for block in FENCE.findall(page.read_text()) for command in in_shell(block)]
 
 
 def reasons() -> set[str]:

@@ -6,14 +6,13 @@ No container engine is asked: tests/integration/test_container_commands.py runs 
 
 import json
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.support.commands import parse
+from tests.support.commands import in_shell, parse
 from tests.support.compose import ROOT, Service, command_of, healthcheck_of, own_services, read_compose
 
 SCHEMA = Path(__file__).with_name("compose-spec.json")
@@ -149,13 +148,8 @@ def test_commands_are_understood_by_what_they_call(services, name):
 def commands(service: Service) -> list[list[str]]:
     """Each command of ours that the service runs, those inside of its shell lines included."""
     words = command_of(service)
-    found = [words] if words[:2] != ["sh", "-ec"] else from_shell(words[2])
+    found = [words] if words[:2] != ["sh", "-ec"] else in_shell(words[2])
     return found + ([healthcheck_of(service)] if "healthcheck" in service else [])
-
-
-def from_shell(line: str) -> list[list[str]]:
-    parts = [shlex.split(part) for part in re.split(r";|\|\||&&", line)]
-    return [words for words in parts if words[:1] in (["batonpass"], ["python"])]
 
 
 def example_variables() -> dict[str, str]:
