@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: who it runs as, where its files are, and that nothing of it is left behind."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -194,14 +195,16 @@ async def test_copy_of_a_private_folder_gets_files_of_its_own(folder: Path) -> N
 
 @as_root
 def test_plain_user_runs_it_as_himself(folder: Path) -> None:
-    plain = PostgresUser(12345, 12345)
+    # initdb wants a user that the system knows, and one apart from `nobody`.
+    entry = pwd.getpwnam("daemon")
+    plain = PostgresUser(entry.pw_uid, entry.pw_gid)
     if not all(plain.can_enter(Path(place)) for place in (ROOT, Path(sys.executable).resolve().parent)):
         pytest.skip("this checkout or its environment is below a folder that others cannot enter")
     plain.give(folder)
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     parent = start_parent(folder / "pg", env=env, **plain.arguments())
     server, _ = pids_of(parent)
-    assert psutil.Process(server).uids().real == 12345
+    assert psutil.Process(server).uids().real == entry.pw_uid
     end(parent)
     assert is_gone(server)
 
