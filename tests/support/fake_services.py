@@ -1,12 +1,12 @@
-"""Every Batonpass service as a script: canned answers over a real gRPC server, and a record of what was asked.
+"""Every Batonpass service as a script: canned answers over a real gRPC server, and what was asked.
 
     with FakeServices() as services:
         services.answer("GetTask", queue_service_pb2.GetTaskResponse(task=...))
         ...                         # call services.address
         services.request("GetTask")
 
-The server runs on its own event loop in its own thread, so that blocking clients can be tested. A method without an
-answer returns an empty message; a unary call without a deadline is refused, as the services do.
+The server runs on its own event loop in its own thread, so that blocking clients can be tested. A method
+without an answer returns an empty message; a unary call without a deadline is refused, as the services do.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ SERVICES = (
 
 
 class Call(NamedTuple):
-    """One call as the server saw it. `timeout` is what was left of its deadline in seconds, None without one."""
+    """One call as the server saw it. `timeout` is what was left of it in seconds, None without a deadline."""
 
     method: str
     request: Any

@@ -123,7 +123,7 @@ def test_the_state_of_a_schedule_says_disabled_and_invalid() -> None:
 
 
 def test_every_state_of_the_contract_has_a_status_of_the_original() -> None:
-    states = [name.removeprefix("TASK_STATE_") for name in task_pb2.TaskState.keys()]
+    states = [name.removeprefix("TASK_STATE_") for name in task_pb2.TaskState.keys()]  # noqa: SIM118
     assert set(task.STATUS) == set(states) - {"UNSPECIFIED"}
     assert set(task.STATUS.values()) == {"queued", "executing", "completed", "failed"}
 

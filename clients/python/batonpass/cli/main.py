@@ -62,6 +62,15 @@ def tls_file(name: str, text: str) -> Callable[[flags.Decorated], flags.Decorate
     return click.option(name, metavar="FILE", envvar=variable, show_envvar=True, help=text)
 
 
+def show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """Prints one line and ends."""
+    if wanted and not context.resilient_parsing:
+        from batonpass.cli.version import installed_version
+
+        click.echo(f"batonpass {installed_version('batonpass') or 'unknown'}")
+        context.exit()
+
+
 @click.group(cls=Root, lazy=COMMANDS, help=HELP, context_settings=SETTINGS)
 @click.option(
     "-o",
@@ -110,6 +119,14 @@ def tls_file(name: str, text: str) -> Callable[[flags.Decorated], flags.Decorate
 @tls_file("--tls-ca", "Certificate of the CA that signed the services'.")
 @tls_file("--tls-cert", "Own certificate.")
 @tls_file("--tls-key", "Its key.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version.",
+)
 @click.pass_context
 def cli(context: click.Context, /, timeout: timedelta, **options: Any) -> None:
     """See HELP."""

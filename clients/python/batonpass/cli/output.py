@@ -78,7 +78,7 @@ def _complain(text: str, record: Record, form: str) -> None:
 def wanted(words: Sequence[str]) -> str:
     """The form that a command line asks for, found even when the rest of it is wrong."""
     form = os.environ.get(VARIABLE, "table")
-    for word, following in zip(words, (*words[1:], ""), strict=True):
+    for word, following in zip(words, (*words, "")[1:], strict=True):
         if word in ("-o", "--output"):
             form = following
         elif word.startswith("--output="):

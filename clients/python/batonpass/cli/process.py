@@ -89,10 +89,10 @@ class Wait:
 @flags.any_queue()
 @pass_session
 def process(session: Session, timeout: timedelta, queue: str) -> None:
-    """Wait until everything that is due at the call has run, and show each task as it ends.
+    """Wait until everything that is due has run, and show each task as it ends.
 
-    Tasks without a handler are left to pull clients, so they are not waited for. Exit code 1 when a task
-    failed for good, or when the time is up before all have ended.
+    Due means at the time of the call. Tasks without a handler are left to pull clients, so they are not
+    waited for. Exit code 1 when a task failed for good, or when the time is up before all have ended.
     """
     wait = Wait(session, queue, timeout)
     wait.run()

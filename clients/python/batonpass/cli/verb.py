@@ -90,7 +90,11 @@ class Root(click.Group):
     def _run(self, words: list[str], name: str, extra: dict[str, Any]) -> int:
         form = output.wanted(words)
         try:
+            _check_text(words)
             code = super().main(words, name, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
         except click.ClickException as error:
             output.fail(fault_of(error), form)
             return error.exit_code
@@ -99,6 +103,12 @@ class Root(click.Group):
         except Exception as error:
             return _unexpected(error, form)
         return code if isinstance(code, int) else 0
+
+
+def _check_text(words: Sequence[str]) -> None:
+    for word in words:
+        if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
+            raise click.UsageError(f"{word!a} is not UTF-8 text.")
 
 
 def _unexpected(error: Exception, form: str) -> int:

@@ -15,15 +15,16 @@ from batonpass.cli.verb import Verb
 def version(session: Session) -> None:
     """Show the version."""
     record = {
-        "batonpass": _installed("batonpass"),
-        "grpcio": _installed("grpcio"),
-        "protobuf": _installed("protobuf"),
+        "batonpass": installed_version("batonpass"),
+        "grpcio": installed_version("grpcio"),
+        "protobuf": installed_version("protobuf"),
         "python": platform.python_version(),
     }
     session.say(record, *(f"{name} {number or 'unknown'}" for name, number in record.items()))
 
 
-def _installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """The version of an installed distribution; None when it runs from its source alone."""
     try:
         return installed(package)
     except PackageNotFoundError:
