@@ -166,7 +166,8 @@ class FakeServices:
             answer = _next(self._answers.get(name, [response()]))
             if isinstance(answer, Refusal):
                 await _abort(context, answer)
-            return answer(request) if callable(answer) else answer
+            made: Message = answer(request) if callable(answer) else answer
+            return made
 
         return handle
 

@@ -97,7 +97,7 @@ async def test_both_sides_of_a_connection_accept_them(
     import asyncio
 
     server = grpc.aio.server()
-    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(Empty(), server)
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(Empty(), server)  # type: ignore[abstract]
     pair = ((folder / "queue.key").read_bytes(), (folder / "queue.pem").read_bytes())
     ca = (folder / "ca.pem").read_bytes()
     port = server.add_secure_port(

@@ -162,7 +162,7 @@ def test_every_call_carries_caller_and_deadline(services: FakeServices, batonpas
     call = services.call("ListTasks")
     assert call.metadata["batonpass-namespace"] == "team-a"
     assert call.metadata["batonpass-actor"] == "Kim %C3%96"
-    assert 2 < (call.timeout or 0) <= 3
+    assert 2 < (call.timeout or 0) < 3.5
 
 
 def test_the_caller_may_stand_after_the_verb_or_in_the_environment(

@@ -44,7 +44,7 @@ def test_control_characters_cannot_drive_the_terminal() -> None:
 
 
 def test_cells_are_words() -> None:
-    values = (None, "", True, False, 12.0, ["a", "b"], {"zone": "eu"}, [], 7)
+    values: tuple[object, ...] = (None, "", True, False, 12.0, ["a", "b"], {"zone": "eu"}, [], 7)
     assert [tables.words(value) for value in values] == [
         "-",
         "-",

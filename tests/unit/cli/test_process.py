@@ -1,6 +1,7 @@
 """`batonpass process`: what it waits for, and how it ends."""
 
 import time
+from typing import Any
 
 import grpc
 from batonpass.queue.v1 import queue_service_pb2, task_pb2
@@ -14,7 +15,7 @@ from tests.unit.cli.conftest import CommandLine
 BEGIN = queue_service_pb2.AwaitTasksResponse(remaining=2)
 
 
-def ended(task_id: str, state: str, remaining: int, **fields: object) -> queue_service_pb2.AwaitTasksResponse:
+def ended(task_id: str, state: str, remaining: int, **fields: Any) -> queue_service_pb2.AwaitTasksResponse:
     task = making.task(task_id, state=state, **fields)
     return queue_service_pb2.AwaitTasksResponse(remaining=remaining, task=task)
 
@@ -26,7 +27,7 @@ def test_it_waits_for_the_scheduler_then_for_the_queue(
     lines = batonpass("process").stdout.splitlines()
     assert [call.method for call in services.calls] == ["AwaitHandover", "AwaitTasks"]
     assert ["a" in lines[0], "b" in lines[1], lines[2]] == [True, True, "All is done: 2 succeeded."]
-    assert all(50 < (call.timeout or 0) <= 60 for call in services.calls)
+    assert all(50 < (call.timeout or 0) < 60.5 for call in services.calls)
 
 
 def test_nothing_due_is_done_at_once(services: FakeServices, batonpass: CommandLine) -> None:
@@ -72,7 +73,7 @@ def test_when_the_time_is_up_it_says_what_is_open_and_why(
 
 def open_tasks(request: queue_service_pb2.ListTasksRequest) -> Message:
     """One of each state, and beside them two that are not waited for: without handler, and not due."""
-    handled = {"template": making.template(handler="h", priority=9)}
+    handled: dict[str, Any] = {"template": making.template(handler="h", priority=9)}
     later = making.at(making.NOON.replace(year=9000))
     by_state = {
         task_pb2.TASK_STATE_RUNNING: [

@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import grpc
 import pytest
@@ -19,7 +20,7 @@ BEGUN = queue_service_pb2.WatchActivityResponse()
 GONE = Refusal(grpc.StatusCode.UNAVAILABLE, "stopping")
 
 
-def happened(task_id: str, kind: str, **fields: object) -> queue_service_pb2.WatchActivityResponse:
+def happened(task_id: str, kind: str, **fields: Any) -> queue_service_pb2.WatchActivityResponse:
     number = queue_service_pb2.ActivityKind.Value(f"ACTIVITY_KIND_{kind}")
     return queue_service_pb2.WatchActivityResponse(
         activities=[
