@@ -59,7 +59,7 @@ class AdvisoryLocks:
                 await self._ask("SELECT pg_advisory_unlock($1)", lock_number(key))
 
     async def stop(self) -> None:
-        """Releases everything."""
+        """Gives everything back; it is free for others on return, unless PostgreSQL is away."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -67,7 +67,10 @@ class AdvisoryLocks:
         connection, self._connection = self._connection, None
         self._held.clear()
         if connection is not None:
-            connection.terminate()
+            try:
+                await connection.close(timeout=ANSWER_TIMEOUT.total_seconds())
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()
 
     async def _ask(self, statement: str, number: int) -> bool | None:
         """The answer, or None when it could not be had; then every lock counts as lost."""
