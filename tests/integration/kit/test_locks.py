@@ -50,9 +50,7 @@ async def test_stopped_holder_gives_its_locks_back(holder: Callable[[str], Advis
     await first.try_hold("a")
     await first.stop()
     assert first.held == set()
-    async with asyncio.timeout(10):
-        while not await second.try_hold("a"):
-            await asyncio.sleep(0.01)
+    assert await second.try_hold("a")
 
 
 async def test_everything_is_lost_with_the_session(
@@ -74,11 +72,7 @@ async def test_absent_database_holds_nothing() -> None:
 
 
 def test_lock_numbers_never_change() -> None:
-    assert (
-        lock_number("migrate/queue") == 9019293092937371046
-        or -(2**63) <= lock_number("migrate/queue") < 2**63
-    )
-    assert lock_number("a") == lock_number("a") != lock_number("b")
+    assert lock_number("migrate/queue") == 1234464200058794647
 
 
 async def test_hint_sets_the_event_of_its_channel_only(

@@ -53,7 +53,7 @@ async def current(database: Database, scripts: Path) -> bool:
 
 
 async def columns(database: Database) -> int:
-    query = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'kit_a' AND table_name = 'things'"
+    query = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('kit_a.things') AND attnum > 0"
 
     async def read(connection: AsyncConnection) -> int:
         return int(await connection.scalar(text(query)) or 0)
