@@ -24,6 +24,9 @@ from queue_service.store.reads import TaskReader
 from service_kit.clock import Clock
 from service_kit.errors import Aborted
 
+Key = tuple[str, str, str]
+"""Namespace, queue, task_id."""
+
 DEFAULT_LEASE: Final = timedelta(minutes=10)
 DEPTH: Final = 100
 MOST_TRIES: Final = 10
@@ -83,27 +86,25 @@ class Pull:
             raise Aborted("the task ended at this very moment; repeat the request")
         return Leased(task, repeated.token, repeated.expires_at)
 
-    async def extend(self, namespace: str, queue: str, task_id: str, token: int, by: timedelta) -> datetime:
+    async def extend(self, key: Key, token: int, by: timedelta) -> datetime:
         """Moves the end of a lease to `by` from now and returns it. Raises TaskNotFound, StaleLease."""
         expires_at = self._clock.now() + by
-        if await self._pulls.extend((namespace, queue, task_id), token, expires_at):
+        if await self._pulls.extend(key, token, expires_at):
             return expires_at
-        await self._handle(namespace, queue, task_id)
-        raise StaleLease(queue, task_id, token)
+        await self._handle(key)
+        raise StaleLease(*key[1:], token)
 
-    async def complete(
-        self, namespace: str, queue: str, task_id: str, token: int, report: Report, actor: str
-    ) -> Task:
+    async def complete(self, key: Key, token: int, report: Report, actor: str) -> Task:
         """Ends the attempt; the task as it is then. Raises TaskNotFound, StaleLease."""
-        task = await self._handle(namespace, queue, task_id)
+        task = await self._handle(key)
         (answer,) = await self._completion.finish([_finished(task, token, report, actor)])
         match answer:
             case Stale():
-                raise StaleLease(queue, task_id, token)
+                raise StaleLease(*key[1:], token)
             case Stored(state=state) | Duplicate(state=state):
-                found = await self._reader.by_id(namespace, task, self._clock.now())
+                found = await self._reader.by_id(key[0], task, self._clock.now())
                 if found is None:
-                    raise TaskNotFound(queue, task_id)
+                    raise TaskNotFound(*key[1:])
                 return replace(found, state=state)
             case _:
                 assert_never(answer)
@@ -193,10 +194,10 @@ class Pull:
             raise Aborted("the executor was removed at this very moment; repeat the request")
         return found
 
-    async def _handle(self, namespace: str, queue: str, task_id: str) -> int:
-        task = await self._pulls.handle_of(namespace, queue, task_id)
+    async def _handle(self, key: Key) -> int:
+        task = await self._pulls.handle_of(*key)
         if task is None:
-            raise TaskNotFound(queue, task_id)
+            raise TaskNotFound(*key[1:])
         return task
 
 

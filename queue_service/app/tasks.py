@@ -22,6 +22,11 @@ from queue_service.store.reads import Counts, Filters, TaskReader
 from service_kit.clock import Clock
 from service_kit.errors import Aborted
 
+__all__ = ["Filters", "Tasks"]
+
+Key = tuple[str, str, str]
+"""Namespace, queue, task_id."""
+
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE_BYTES: Final = 2 * 1024 * 1024
 """A page ends early rather than outgrow what clients take in one message."""
@@ -52,11 +57,11 @@ class Tasks:
         self._ended = ended
         self._stops = stops
 
-    async def get(self, namespace: str, queue: str, task_id: str) -> Task:
+    async def get(self, key: Key) -> Task:
         """One task with payload and attempts. Raises TaskNotFound."""
-        task = await self._reader.get(namespace, queue, task_id, self._clock.now())
+        task = await self._reader.get(*key, self._clock.now())
         if task is None:
-            raise TaskNotFound(queue, task_id)
+            raise TaskNotFound(*key[1:])
         return await self.explained_one(task)
 
     async def page(self, filters: Filters, size: int, token: str) -> tuple[list[Task], str]:
@@ -74,10 +79,10 @@ class Tasks:
         now = self._clock.now()
         return await self._reader.status(namespace, queue, now), now
 
-    async def cancel(self, namespace: str, queue: str, task_id: str, actor: str, reason: str) -> Task:
+    async def cancel(self, key: Key, actor: str, reason: str) -> Task:
         """Ends a task, or asks its agent to. Raises TaskNotFound, TaskEnded."""
         now = self._clock.now()
-        change = await self._changes.cancel((namespace, queue, task_id), actor, reason, now)
+        change = await self._changes.cancel(key, actor, reason, now)
         match change:
             case Done(ready=ready):
                 self._ended.ring()
@@ -91,26 +96,26 @@ class Tasks:
                 pass
             case _:
                 assert_never(change)
-        found = await self.get(namespace, queue, task_id)
+        found = await self.get(key)
         if found.state not in LIVE and found.state is not State.CANCELLED:
-            raise TaskEnded(queue, task_id, found.state)
+            raise TaskEnded(*key[1:], found.state)
         return found
 
-    async def reprioritize(self, namespace: str, queue: str, task_id: str, priority: int, actor: str) -> Task:
+    async def reprioritize(self, key: Key, priority: int, actor: str) -> Task:
         """Changes a waiting task's priority. Raises TaskNotFound, TaskNotWaiting."""
         now = self._clock.now()
-        change = await self._changes.reprioritize((namespace, queue, task_id), priority, actor, now)
-        found = await self.get(namespace, queue, task_id)
+        change = await self._changes.reprioritize(key, priority, actor, now)
+        found = await self.get(key)
         match change:
             case Done(ready=ready):
                 self._ready(ready)
                 return found
             case Leased():
-                raise TaskNotWaiting(queue, task_id, found.state)
+                raise TaskNotWaiting(*key[1:], found.state)
             case NotLive():
                 if found.state in LIVE:
                     raise Aborted("the task was enqueued a moment ago; repeat the request")
-                raise TaskNotWaiting(queue, task_id, found.state)
+                raise TaskNotWaiting(*key[1:], found.state)
             case _:
                 assert_never(change)
 

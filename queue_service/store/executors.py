@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -146,10 +146,15 @@ async def read_executors(
 
 
 def _selection() -> Select[Any]:
-    open_until = sessions.c.expires_at.label("open_until")
-    return select(executors, open_until, sessions.c.ended_at).select_from(
-        executors.outerjoin(sessions, sessions.c.id == executors.c.session)
-    )
+    """Executors with their current session, and the number of their last one."""
+    earlier = sessions.alias("earlier")
+    last = select(func.max(earlier.c.id)).where(earlier.c.executor == executors.c.id).scalar_subquery()
+    return select(
+        executors,
+        sessions.c.expires_at.label("session_expires_at"),
+        sessions.c.ended_at.label("session_ended_at"),
+        func.coalesce(last, 0).label("last_session"),
+    ).select_from(executors.outerjoin(sessions, sessions.c.id == executors.c.session))
 
 
 def _executor(row: Row[Any], defaults: Limits, now: datetime) -> Executor:
@@ -158,8 +163,8 @@ def _executor(row: Row[Any], defaults: Limits, now: datetime) -> Executor:
         id=row.id,
         name=row.name,
         pull=row.pull,
-        online=row.open_until is not None and row.ended_at is None and row.open_until > now,
-        session=row.session or 0,
+        online=_is_online(row, now),
+        session=row.last_session,
         handlers=tuple(row.handlers),
         allows_shell=row.allows_shell,
         allows_http=row.allows_http,
@@ -173,6 +178,11 @@ def _executor(row: Row[Any], defaults: Limits, now: datetime) -> Executor:
         load=None if row.load_cpu is None else Load(row.load_cpu, row.load_memory or 0),
         seen_at=row.seen_at,
     )
+
+
+def _is_online(row: Row[Any], now: datetime) -> bool:
+    expires_at: datetime | None = row.session_expires_at
+    return expires_at is not None and row.session_ended_at is None and expires_at > now
 
 
 async def _record(

@@ -164,7 +164,8 @@ SELECT count(*) FROM gone
 WITH gone AS (
     DELETE FROM queue.sessions WHERE id = ANY (ARRAY(
         SELECT s.id FROM queue.sessions AS s
-        WHERE s.ended_at < $1 AND NOT EXISTS (SELECT FROM queue.executors AS e WHERE e.session = s.id)
+        WHERE s.ended_at < $1
+          AND EXISTS (SELECT FROM queue.sessions AS n WHERE n.executor = s.executor AND n.id > s.id)
         ORDER BY s.ended_at LIMIT $2)) RETURNING 1
 )
 SELECT count(*) FROM gone
