@@ -203,7 +203,7 @@ def test_list_as_a_table_shows_what_matters(services: FakeServices, batonpass: C
     assert heading.split()[:4] == ["ID", "NAME", "WHEN", "PRIORITY"]
     assert "cron 0 2 * * * Europe/Berlin" in line
     assert "8 important" in line
-    assert "2026-03-02T02:00:00Z" in line
+    assert "2026-03-02 02:00  2026-03-01 02:00" in line
 
 
 def test_an_empty_list_says_what_to_do(batonpass: CommandLine) -> None:

@@ -23,10 +23,14 @@ _STYLES: Final = {
 
 
 class Column(NamedTuple):
-    """One column: its heading and what it takes from a record."""
+    """One column: its heading and what it takes from a record.
+
+    A `fixed` one keeps its width on a narrow terminal, at the cost of the others.
+    """
 
     heading: str
     value: Callable[[Record], Any]
+    fixed: bool = False
 
 
 def key(heading: str, name: str) -> Column:
@@ -34,14 +38,28 @@ def key(heading: str, name: str) -> Column:
     return Column(heading, lambda record: record[name])
 
 
-def moment(heading: str, name: str) -> Column:
-    """A time to the second."""
-    return Column(heading, lambda record: to_second(record[name]))
+def state(heading: str, name: str) -> Column:
+    """A field that holds one word of a few."""
+    return Column(heading, lambda record: record[name], fixed=True)
+
+
+def minute(heading: str, name: str) -> Column:
+    """A time in UTC as date and minute, for what is planned."""
+    return Column(f"{heading} (UTC)", lambda record: _cut(record[name], 0, 16), fixed=True)
+
+
+def second(heading: str, name: str) -> Column:
+    """A time in UTC as day and second, for what is recent."""
+    return Column(f"{heading} (UTC)", lambda record: _cut(record[name], 5, 19), fixed=True)
+
+
+def _cut(instant: str | None, start: int, end: int) -> str | None:
+    return instant[start:end].replace("T", " ") if instant else None
 
 
 def millis(heading: str, name: str) -> Column:
     """A length in milliseconds as words."""
-    return Column(heading, lambda record: milliseconds(record[name]))
+    return Column(heading, lambda record: milliseconds(record[name]), fixed=True)
 
 
 def to_second(instant: str | None) -> str | None:
@@ -66,7 +84,7 @@ def grid(records: Sequence[Record], columns: Sequence[Column], empty: str) -> "T
         return empty
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.heading, overflow="fold")
+        table.add_column(column.heading, overflow="fold", no_wrap=column.fixed)
     for record in records:
         table.add_row(*(cell(column.value(record)) for column in columns))
     return table

@@ -39,8 +39,8 @@ def _clock(record: Record) -> str:
 
 
 ACTIVITIES: Final = (
-    Column("TIME", _clock),
-    Column("WHAT", what),
+    Column("TIME", _clock, fixed=True),
+    Column("WHAT", what, fixed=True),
     key("TASK", "task_id"),
     key("PRIORITY", "priority"),
     key("TRY", "attempt"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonpass.cli import format
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, moment
+from batonpass.cli.tables import Column, details, grid, key, second, state
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +25,7 @@ def _runs(one: Record) -> str:
 
 def _load(one: Record) -> str | None:
     load = one["load"]
-    return f"cpu {load['cpu_percent']:.0f} % memory {load['memory_percent']:.0f} %" if load else None
+    return f"{load['cpu_percent']:.0f} / {load['memory_percent']:.0f}" if load else None
 
 
 def _host(one: Record) -> str:
@@ -38,15 +38,15 @@ _HEADINGS: Final = {"tasks": "TASKS", "cpu_percent": "CPU %", "memory_percent": 
 
 EXECUTORS: Final = (
     key("EXECUTOR", "name"),
-    key("STATE", "state"),
+    state("STATE", "state"),
     _of("tasks", "max_tasks"),
     _of("cpu_percent", "max_cpu_percent"),
     _of("memory_percent", "max_memory_percent"),
-    Column("LOAD", _load),
+    Column("HOST CPU / MEMORY %", _load),
     Column("RUNS", _runs),
     key("LABELS", "labels"),
     Column("HOST", _host),
-    moment("SEEN", "seen_at"),
+    second("SEEN", "seen_at"),
 )
 
 LIMITS: Final = (

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, millis, moment, to_second
+from batonpass.cli.tables import Column, details, grid, key, minute, state, to_second
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,21 +30,20 @@ SCHEDULES: Final = (
     key("ID", "schedule_id"),
     key("NAME", "task_name"),
     Column("WHEN", when),
-    Column("PRIORITY", urgency),
-    key("STATE", "state"),
-    moment("NEXT", "next_execution"),
-    moment("LAST", "last_executed"),
+    Column("PRIORITY", urgency, fixed=True),
+    state("STATE", "state"),
+    minute("NEXT", "next_execution"),
+    minute("LAST", "last_executed"),
     key("RUNS", "execution_count"),
     key("FAILED", "failure_count"),
-    millis("MEAN", "average_duration_ms"),
 )
 
 FIRES: Final = (
     Column("DUE", _due),
     key("LOCAL", "local"),
     key("OFFSET", "offset"),
-    key("KIND", "kind"),
-    key("DISPOSITION", "disposition"),
+    state("KIND", "kind"),
+    state("DISPOSITION", "disposition"),
     key("COUNT", "count"),
     key("TASK", "fire_id"),
     key("DETAIL", "detail"),

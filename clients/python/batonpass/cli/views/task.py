@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, millis, moment
+from batonpass.cli.tables import Column, details, grid, key, millis, second, state
 from batonpass.cli.views.schedule import urgency
 
 if TYPE_CHECKING:
@@ -17,15 +17,15 @@ def uses(record: Record) -> str:
     return " ".join(f"{word} {record[name]:g} %" for word, name in declared if record[name])
 
 
-_IDENTITY: Final = (key("TASK", "task_id"), key("STATE", "state"), Column("PRIORITY", urgency))
+_IDENTITY: Final = (key("TASK", "task_id"), state("STATE", "state"), Column("PRIORITY", urgency, fixed=True))
 
 TASKS: Final = (
     *_IDENTITY,
     key("SCHEDULE", "schedule_id"),
     key("TRY", "attempt"),
     key("EXECUTOR", "executor"),
-    moment("ENQUEUED", "enqueued_at"),
-    moment("ENDED", "ended_at"),
+    second("ENQUEUED", "enqueued_at"),
+    second("ENDED", "ended_at"),
     millis("TOOK", "duration_ms"),
     Column("WHY", lambda task: task["waiting_reason"] or task["error"]),
 )
@@ -34,11 +34,11 @@ BLOCKED: Final = (*_IDENTITY, Column("USES", uses), key("WHY IT WAITS", "waiting
 
 ATTEMPTS: Final = (
     key("TRY", "attempt"),
-    key("RESULT", "result"),
+    state("RESULT", "result"),
     key("CATEGORY", "category"),
     key("EXIT", "exit_code"),
     key("EXECUTOR", "executor"),
-    moment("STARTED", "started_at"),
+    second("STARTED", "started_at"),
     millis("TOOK", "duration_ms"),
     key("CPU %", "actual_cpu_percent"),
     key("MEMORY %", "actual_memory_percent"),
