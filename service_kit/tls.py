@@ -53,6 +53,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     The files are looked at whenever a connection is made; a broken replacement is logged and the old one
     stays.
     """
+    first = _certificates(files)
     state = [files.fingerprint()]
 
     def fetch() -> Any:
