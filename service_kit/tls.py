@@ -70,7 +70,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
         return fresh
 
     return grpc.dynamic_ssl_server_credentials(
-        _certificates(files), fetch, require_client_authentication=True
+        first, fetch, require_client_authentication=True
     )
 
 
