@@ -1,0 +1,44 @@
+"""Positions that clients keep: cursors and page tokens."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queue_service.domain.cursor import START, Cursor
+from queue_service.domain.page import page_position, page_token
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1))
+def test_a_cursor_reads_back_from_its_text(xid: int, row: int) -> None:
+    assert Cursor.parse(str(Cursor(xid, row))) == Cursor(xid, row)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.", ".1", "a.b", "1.2.3", "-1.2", "1.2 ", f"{2**64}.1", f"1.{2**63}"]
+)
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        Cursor.parse(text)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1))
+def test_the_start_is_before_everything(xid: int, row: int) -> None:
+    assert Cursor(xid, row) >= START
+
+
+@given(st.text(), st.text())
+def test_a_page_token_gives_its_position_back_for_the_same_filters(filters: str, position: str) -> None:
+    assert page_position(filters, page_token(filters, position)) == position
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_page_token_of_other_filters_is_refused(filters: str, others: str, position: str) -> None:
+    if filters != others:
+        with pytest.raises(ValueError, match="another listing"):
+            page_position(others, page_token(filters, position))
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="page token"):
+        page_position("filters", text)
