@@ -69,9 +69,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
         log.info("TLS files reloaded", cert=str(files.cert))
         return fresh
 
-    return grpc.dynamic_ssl_server_credentials(
-        first, fetch, require_client_authentication=True
-    )
+    return grpc.dynamic_ssl_server_credentials(first, fetch, require_client_authentication=True)
 
 
 def channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials:

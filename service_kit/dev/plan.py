@@ -1,5 +1,6 @@
 """What belongs to the development stack, as pyproject.toml says it."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,8 +49,9 @@ class Plan:
     """Names in the state folder that clients write and `reset` deletes."""
 
 
-def read_plan(file: Path = ROOT / "pyproject.toml") -> Plan:
-    """Reads `[tool.batonpass.stack]`."""
+def read_plan(file: Path | None = None) -> Plan:
+    """Reads `[tool.batonpass.stack]` of `file`, or of what BATONPASS_STACK names, or of pyproject.toml."""
+    file = file or Path(os.environ.get("BATONPASS_STACK") or ROOT / "pyproject.toml")
     return parse_plan(tomllib.loads(file.read_text())["tool"]["batonpass"]["stack"])
 
 
