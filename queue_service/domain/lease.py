@@ -1,43 +1,49 @@
-"""Lease arithmetic: how long what is said holds, and when others may act on silence."""
+"""Leases as an agent sees them."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The times that queue and agents agree on; sent with Welcome."""
+class Ref(NamedTuple):
+    """One lease, as agents name it."""
 
-    ttl: timedelta = timedelta(seconds=15)
-    """How long leases hold from an acknowledged heartbeat on."""
-    margin: timedelta = timedelta(seconds=3)
-    """How long others wait beyond the end of a lease."""
-    heartbeat: timedelta = timedelta(seconds=5)
-    offer_timeout: timedelta = timedelta(seconds=10)
-    cancel_grace: timedelta = timedelta(seconds=10)
-    """Time between SIGTERM and SIGKILL."""
+    task: int
+    token: int
 
-    def expires_at(self, beat: datetime) -> datetime:
-        """When a session ends that says nothing after `beat`."""
-        return beat + self.ttl
 
-    def answer_by(self, offered: datetime) -> datetime:
-        """Until when an offer may stay unanswered."""
-        return offered + self.offer_timeout
+class Lease(NamedTuple):
+    """A task won for an executor, with all that its offer says.
 
-    def lost_before(self, now: datetime) -> datetime:
-        """Leases and sessions that expired before this instant are over: nobody runs that work any more."""
-        return now - self.margin
+    `cpu` and `memory` in hundredths of a percent. `payload` is None when it is empty or, with
+    `payload_is_apart`, when it is too long to come along.
+    """
 
-    def vanished_before(self, now: datetime) -> datetime:
-        """Offers whose `answer_by` is before this instant count as lost, although their session lives.
-
-        They were revoked and not even that was answered for as long as a lease holds. An agent that started
-        one without saying so is fenced off by its token.
-        """
-        return now - self.ttl - self.margin
+    task: int
+    token: int
+    executor: int
+    attempt: int
+    cpu: int
+    memory: int
+    chain: int
+    task_id: str
+    queue: str
+    handler: str
+    name: str
+    priority: int
+    timeout_ms: int
+    retry_policy: str
+    circuit_breaker: str
+    schedule_id: str | None
+    nominal_at: datetime | None
+    payload: bytes | None
+    payload_is_apart: bool | None
 
     @property
-    def silence(self) -> timedelta:
-        """How long nobody is judged after a start or an outage of the queue: all had no chance to speak."""
-        return self.ttl + self.margin
+    def ref(self) -> Ref:
+        """Its name."""
+        return Ref(self.task, self.token)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its offer takes."""
+        return 200 + len(self.handler) + len(self.payload or b"")

@@ -1,8 +1,8 @@
 """The order of waiting tasks: FIFO lists, one for each lane and level, merged by effective level.
 
-A task's effective level is `level + (now - order_at) / threshold` (see `domain.priority`). Between two waiting
-tasks `now` cancels out, so the order is the one of `order_at - level * threshold`: nothing is rewritten when
-tasks age or when the threshold changes.
+A task's effective level is `level + (now - order_at) / threshold` (see `domain.priority`). Between two
+waiting tasks `now` cancels out, so the order is that of `order_at - level * threshold`: nothing is rewritten
+when tasks age or when the threshold changes.
 """
 
 import heapq

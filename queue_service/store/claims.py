@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from queue_service.domain.lease import Lease
 from queue_service.domain.limits import Need
 from queue_service.domain.selection import Placement
 from queue_service.store.dispatching import SQL
@@ -19,39 +20,6 @@ LONGEST_INLINE_PAYLOAD: Final = 4096
 batch of claims stays small in memory."""
 
 
-class Lease(NamedTuple):
-    """A task won for an executor, as `claim` returns its columns.
-
-    `cpu` and `memory` in hundredths of a percent. `payload` is None when it is empty or, with
-    `payload_is_apart`, when it is to be read with `ClaimStore.payloads`.
-    """
-
-    task: int
-    token: int
-    executor: int
-    attempt: int
-    cpu: int
-    memory: int
-    chain: int
-    task_id: str
-    queue: str
-    handler: str
-    name: str
-    priority: int
-    timeout_ms: int
-    retry_policy: str
-    circuit_breaker: str
-    schedule_id: str | None
-    nominal_at: datetime | None
-    payload: bytes | None
-    payload_is_apart: bool | None
-
-    @property
-    def size(self) -> int:
-        """About how many bytes its offer takes."""
-        return 200 + len(self.handler) + len(self.payload or b"")
-
-
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """What was won, by task, and the executors that could not be given anything.
@@ -61,6 +29,10 @@ class Claimed:
 
     leases: Mapping[int, Lease]
     refused: frozenset[int]
+
+    def amounts(self) -> dict[int, tuple[int, int, int]]:
+        """Tasks, CPU and memory together, by executor."""
+        return per_executor((lease.executor, Need(lease.cpu, lease.memory)) for lease in self.leases.values())
 
 
 class PullLease(NamedTuple):

@@ -299,6 +299,15 @@ SELECT l.task, l.token, l.state FROM queue.leases AS l WHERE l.session = $1 ORDE
 UPDATE queue.executors AS e SET session = NULL
 FROM queue.sessions AS s WHERE s.id = $1 AND e.id = s.executor AND e.session = s.id
 
+-- name: condemn
+-- True when the open session $1 ran out before $2; from here on nothing is claimed for it.
+WITH condemned AS (
+    SELECT id, executor FROM queue.sessions WHERE id = $1 AND ended_at IS NULL AND expires_at < $2 FOR UPDATE
+), detached AS (
+    UPDATE queue.executors AS e SET session = NULL FROM condemned AS c WHERE e.id = c.executor AND e.session = c.id
+)
+SELECT true FROM condemned
+
 -- name: close_sessions
 -- Ends the sessions of executor $1 before session $2 (all up to it with $5) that hold no lease any more; with $3
 -- only those of that instance. $4 now, $6 why.

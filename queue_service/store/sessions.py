@@ -1,44 +1,19 @@
 """Sessions of executors: their beginning, their life signs, and what they hold."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from queue_service.domain.admission import Use
+from queue_service.domain.lease import Ref
 from queue_service.domain.limits import Limits
+from queue_service.domain.registration import Measured, Registration
 from queue_service.domain.states import LeaseState
 from queue_service.store.claims import columns
 from queue_service.store.dispatching import SQL
 from service_kit.postgres import AsyncConnection, Database, raw
-
-
-class Ref(NamedTuple):
-    """One lease, as agents name it."""
-
-    task: int
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What an agent says of itself.
-
-    `max_tasks` 0 leaves the executor's own limit as it is; `memory_bytes` and `cpu_count` are its host's.
-    """
-
-    namespace: str
-    executor: str
-    instance_id: str
-    handlers: tuple[str, ...] = ()
-    allows_shell: bool = False
-    allows_http: bool = False
-    labels: Mapping[str, str] | None = None
-    cpu_count: int = 0
-    memory_bytes: int = 0
-    version: str = ""
-    max_tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +39,6 @@ class Standing:
     use: Use
     limits: Limits
     threshold: timedelta
-
-
-class Load(NamedTuple):
-    """Use of a host in hundredths of a percent as its agent measured it; None = not said."""
-
-    executor: int
-    cpu: int | None
-    memory: int | None
 
 
 class SessionRef(NamedTuple):
@@ -140,6 +107,13 @@ class SessionStore:
         """After this nothing is claimed for the session any more."""
         await self._database.statement(lambda driver: driver.execute(SQL["detach"], session))
 
+    async def condemn(self, session: int, before: datetime) -> bool:
+        """Whether the open session ran out before `before`; then nothing is claimed for it any more."""
+        found = await self._database.statement(
+            lambda driver: driver.fetchval(SQL["condemn"], session, before)
+        )
+        return bool(found)
+
     async def close(self, session: SessionRef, now: datetime, reason: str) -> None:
         """Ends the session, and what was left of earlier ones of its executor, unless leases are left."""
         await self._database.statement(
@@ -174,7 +148,7 @@ class SessionStore:
         rows = await self._database.statement(lambda driver: driver.fetch(SQL["successors"], sessions))
         return {row["id"]: row["session"] or 0 for row in rows}
 
-    async def note_load(self, loads: Sequence[Load], now: datetime) -> None:
+    async def note_load(self, loads: Sequence[Measured], now: datetime) -> None:
         """Writes down what agents measured."""
         await self._database.statement(
             lambda driver: driver.execute(SQL["note_load"], *columns(sorted(loads), 3), now)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from queue_service.domain.lease import Ref
 from queue_service.store.claims import columns
 from queue_service.store.dispatching import SQL
-from queue_service.store.sessions import Ref
 from service_kit.postgres import AsyncConnection, Database, raw
 
 

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from queue_service.domain.order import Candidate
+from queue_service.domain.registration import Registration
 from queue_service.domain.selection import Placement
 from queue_service.store.claims import ClaimStore, OverLimit, PullLease, Taken
 from queue_service.store.dispatching import by_index
-from queue_service.store.sessions import Opened, Registration, SessionStore
+from queue_service.store.sessions import Opened, SessionStore
 from service_kit.clock import ManualClock
 from service_kit.postgres import Database, engine
 from tests.support.queue_rows import broken_rules, fetch, pull_executor, put, set_limits, value

@@ -1,0 +1,86 @@
+"""The dispatch half of the queue, put together."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from queue_service.app.candidates import Candidates
+from queue_service.app.completion import Completion
+from queue_service.app.dispatcher import Dispatcher
+from queue_service.app.heartbeats import Heartbeats
+from queue_service.app.ledger import Ledger
+from queue_service.app.lookout import Lookout
+from queue_service.app.reaper import Reaper
+from queue_service.app.recall import Recall
+from queue_service.app.roster import Roster
+from queue_service.app.session import SessionTools
+from queue_service.app.starts import Starts
+from queue_service.domain.lease import Ref
+from queue_service.domain.terms import Terms
+from queue_service.store.claims import ClaimStore
+from queue_service.store.finish import FinishStore, Returned
+from queue_service.store.lists import ListStore
+from queue_service.store.sessions import SessionStore
+from queue_service.store.starts import StartStore
+from service_kit.clock import Clock
+from service_kit.loops import run_all
+from service_kit.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Connections of their own for what must not wait for each other; all of engines made `by_index`.
+
+    `claims` needs 3 connections (a claim, a read ahead, a look around), `finish` 3, `liveness` 2.
+    """
+
+    claims: Database
+    finish: Database
+    liveness: Database
+
+
+class Dispatch:
+    """Makes and runs the parts; the database and the clock may not be there yet."""
+
+    def __init__(self, databases: Databases, clock: Clock, terms: Terms, replica: str) -> None:
+        wake = asyncio.Event()
+        self._clock = clock
+        sessions = SessionStore(databases.liveness)
+        claims = ClaimStore(databases.claims)
+        self._candidates = Candidates(wake)
+        ledger = Ledger(SessionStore(databases.claims), wake)
+        lookout = Lookout(ListStore(databases.claims), clock, self._candidates)
+        self.completion = Completion(FinishStore(databases.finish), clock, ledger, self._returned)
+        self._heartbeats = Heartbeats(sessions, clock, terms)
+        self._starts = Starts(StartStore(databases.finish), self._lost)
+        tools = SessionTools(
+            clock, terms, self.completion, self._heartbeats, self._starts, claims, freed=wake.set
+        )
+        self.roster = Roster(
+            SessionStore(databases.finish), tools, ledger, self._candidates, replica, lookout.hint
+        )
+        self.dispatcher = Dispatcher(
+            claims, clock, terms, ledger, self._candidates, lookout, self.roster, wake
+        )
+        self.recall = Recall(SessionStore(databases.finish), clock, terms, self.roster)
+        self.reaper = Reaper(SessionStore(databases.finish), self.completion, clock, terms)
+
+    async def run(self) -> None:
+        """Dispatches, takes unanswered offers back and rescues lost work until it is cancelled."""
+        await asyncio.gather(self.dispatcher.run(), run_all([self.recall.loop, self.reaper.loop]))
+
+    async def drain(self) -> None:
+        """Sends the agents elsewhere and returns when their streams have ended; `run` has ended before."""
+        await self.roster.drain()
+
+    async def close(self) -> None:
+        """Stores what has been said and takes no more."""
+        await self._starts.close()
+        await self._heartbeats.close()
+        await self.completion.close()
+
+    def _returned(self, tasks: Sequence[Returned]) -> None:
+        self._candidates.returned(tasks, self._clock.now())
+
+    def _lost(self, session: int, refs: list[Ref]) -> None:
+        self.roster.lost(session, refs)

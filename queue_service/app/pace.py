@@ -1,0 +1,37 @@
+"""Pace: how often a read may happen, by what it costs."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+SHARE: Final = 0.05
+"""Of the time, for one kind of read."""
+
+
+class Pace:
+    """Lets cheap work happen whenever it is asked for, and dear work seldom.
+
+    Never more often than every `least`, and never so often that it takes more than SHARE of the time: a read
+    that takes 7 s, because an old snapshot keeps millions of dead rows visible, then runs every 140 s.
+    """
+
+    def __init__(
+        self, least: timedelta = timedelta(0), monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._least = least.total_seconds()
+        self._monotonic = monotonic
+        self._began = self._not_before = monotonic()
+
+    def wait(self) -> float:
+        """Seconds until the work may begin; 0 = now."""
+        return max(0.0, self._not_before - self._monotonic())
+
+    def begin(self) -> None:
+        """The work begins."""
+        self._began = self._monotonic()
+
+    def end(self) -> None:
+        """The work has ended, well or not."""
+        now = self._monotonic()
+        self._not_before = max(self._began + self._least, now + (now - self._began) * (1 / SHARE - 1))

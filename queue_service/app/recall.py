@@ -1,0 +1,50 @@
+"""Takes unanswered offers back, and passes cancels on to the agents."""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Final
+
+from queue_service.app.roster import Roster
+from queue_service.domain.lease import Ref
+from queue_service.domain.terms import Terms
+from queue_service.store.sessions import SessionStore
+from service_kit.clock import Clock
+from service_kit.loops import Loop
+
+SLOWEST: Final = timedelta(seconds=1)
+
+
+class Recall:
+    """For the sessions of this replica, whoever claimed or cancelled; `loop` is to be run."""
+
+    def __init__(self, store: SessionStore, clock: Clock, terms: Terms, roster: Roster) -> None:
+        self._store = store
+        self._clock = clock
+        self._terms = terms
+        self._roster = roster
+        self.loop = Loop("recall", self.step, min(SLOWEST, terms.offer_timeout / 4))
+
+    def wake(self) -> None:
+        """A cancel was asked for (a hint may get lost): passes it on at once."""
+        self.loop.wake.set()
+
+    async def step(self) -> None:
+        """Looks once."""
+        sessions = list(self._roster.sessions)
+        if not sessions:
+            return
+        now = self._clock.now()
+        overdue = await self._store.unanswered(sessions, self._terms.vanished_before(now), now)
+        for session, refs in _by_session(overdue).items():
+            if session in self._roster.sessions:
+                self._roster.sessions[session].revoke(refs)
+        for session, refs in _by_session(await self._store.cancelled(sessions)).items():
+            if session in self._roster.sessions:
+                self._roster.sessions[session].cancel(refs)
+
+
+def _by_session(found: list[tuple[int, Ref]]) -> dict[int, list[Ref]]:
+    refs: defaultdict[int, list[Ref]] = defaultdict(list)
+    for session, ref in found:
+        refs[session].append(ref)
+    return refs

@@ -1,0 +1,261 @@
+"""One session of one executor: what its agent says, and what follows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from queue_service.app.completion import Completion
+from queue_service.app.heartbeats import Alive, Heartbeats, Over
+from queue_service.app.leasebook import LeaseBook
+from queue_service.app.messages import HeartbeatAck, Message, Offers, Superseded
+from queue_service.app.outbox import Outbox
+from queue_service.app.persistence import until_stored
+from queue_service.app.starts import Starts
+from queue_service.domain.ending import Finished, How, Stale
+from queue_service.domain.handler import PREFIX, HandlerKind
+from queue_service.domain.lease import Lease, Ref
+from queue_service.domain.registration import Measured, Registration
+from queue_service.domain.terms import Terms
+from queue_service.store.claims import ClaimStore
+from queue_service.store.sessions import Opened
+from queue_service.store.starts import Start
+from service_kit.clock import Clock
+from service_kit.errors import DatabaseUnavailable
+from service_kit.logs import logger
+
+log = logger(__name__)
+
+MOST_CREDIT: Final = 100_000
+MOST_UNDER_WAY: Final = 32
+"""Messages of one agent that are being stored at a time; beyond it its next message is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTools:
+    """What every session of a replica works with; `freed` is called when one may be given more work."""
+
+    clock: Clock
+    terms: Terms
+    completion: Completion
+    heartbeats: Heartbeats
+    starts: Starts
+    claims: ClaimStore
+    freed: Callable[[], None]
+
+
+class Session:
+    """Answers its agent through `messages`; whoever reads what the agent says calls the verbs in that order.
+
+    What the agent says is never trusted: a lease counts only with its token, and only the database ends it.
+    """
+
+    def __init__(
+        self, opened: Opened, registration: Registration, held: Iterable[Ref], tools: SessionTools
+    ) -> None:
+        self.id = opened.session
+        self.executor = opened.executor
+        self.name = registration.executor
+        self.namespace = registration.namespace
+        self.handler_keys = handler_keys(registration)
+        self.outbox = Outbox(tools.terms.cancel_grace)
+        self._tools = tools
+        self.leaving = False
+        self._credit = 0
+        self._beats = 0
+        self._book = LeaseBook(held, tools.clock.now())
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def room(self) -> int:
+        """How many offers it may be sent now."""
+        return min(self._credit, self.outbox.room)
+
+    def offer(self, leases: Sequence[Lease]) -> None:
+        """Hands it leases that were claimed for it; when it is over they go back at once."""
+        if self.outbox.ended:
+            self._return_unsent(leases, "the session ended before it was sent")
+            return
+        self._credit -= len(leases)
+        self._book.add(lease.ref for lease in leases)
+        self.outbox.offer(leases)
+
+    def grant(self, offers: int) -> None:
+        """The agent has room for more offers."""
+        if self._credit + offers > MOST_CREDIT:
+            self.outbox.refuse(f"credit is kept at {MOST_CREDIT}, the most there can be", "credit.offers")
+        self._credit = min(MOST_CREDIT, self._credit + offers)
+        self._tools.freed()
+
+    def accept(self, refs: Sequence[Ref]) -> None:
+        """The agent has started offers. Saying it again changes nothing."""
+        self._answer_unknown(refs)
+        now = self._tools.clock.now()
+        self._tools.starts.add(Start(*ref, self.id, now) for ref in self._book.accept(refs, now))
+
+    def decline(self, refs: Sequence[Ref], reason: str) -> None:
+        """The agent does not want offers."""
+        self._give_back(refs, reason or "declined")
+
+    def confirm_revoked(self, refs: Sequence[Ref]) -> None:
+        """The agent had not started revoked offers."""
+        self._give_back(refs, "not answered in time")
+
+    def results(self, reports: Sequence[Finished]) -> None:
+        """Attempts have ended; each is answered when it is stored, or when it turns out to be stale."""
+        refs = [Ref(report.task, report.token) for report in reports]
+        self._tools.starts.forget(refs)
+        completed = [
+            replace(report, executor=self.executor, started_at=self._book.report(ref))
+            for ref, report in zip(refs, reports, strict=True)
+        ]
+        self._spawn(self._finish(completed, says=(self.outbox.acknowledge, self.outbox.stale)))
+
+    def heartbeat(self, seq: int, load: Measured | None) -> None:
+        """A sign of life."""
+        if seq <= self._beats:
+            self.outbox.refuse(f"must rise within the session: {seq} after {self._beats}", "heartbeat.seq")
+            return
+        self._beats = seq
+        self._spawn(self._beat(seq, load))
+
+    def revoke(self, refs: Iterable[Ref]) -> None:
+        """The time to answer offers is over: they are asked back, once; what was never sent goes back."""
+        refs = list(refs)
+        unsent = self.outbox.withdraw([ref.task for ref in refs])
+        self._return_unsent(unsent, "not sent in time")
+        # A claim whose COMMIT was never confirmed: no session has been told of it.
+        self._return(self._book.unknown(refs), "not sent in time")
+        withdrawn = {lease.task for lease in unsent}
+        self.outbox.revoke(self._book.revoke(ref for ref in refs if ref.task not in withdrawn))
+
+    def cancel(self, refs: Iterable[Ref]) -> None:
+        """Somebody wants attempts stopped: the agent is asked once; what was never sent ends at once."""
+        refs = list(refs)
+        unsent = self.outbox.withdraw([ref.task for ref in refs])
+        self._return_unsent(unsent, "cancelled")
+        withdrawn = {lease.task for lease in unsent}
+        self.outbox.cancel(self._book.cancel(ref for ref in refs if ref.task not in withdrawn))
+
+    def lost(self, refs: Sequence[Ref]) -> None:
+        """Leases have turned out not to be the session's any more."""
+        self._book.drop(refs)
+        self.outbox.stale(refs)
+
+    def supersede(self, successor: int) -> None:
+        """Another session is the executor's current one."""
+        self.outbox.end(Superseded(successor))
+
+    def leave(self) -> None:
+        """The agent said goodbye: it gets nothing more, and the stream ends when that is stored."""
+        self.leaving, self._credit = True, 0
+        self.outbox.withdraw_all()
+
+    def close(self) -> None:
+        """The stream is over: what was not sent goes back. What the agent holds is kept for its return."""
+        self.outbox.end()
+        self._return_unsent(self.outbox.withdraw_all(), "the session ended before it was sent")
+
+    async def ready(self) -> None:
+        """Returns when another message may be taken."""
+        await self.outbox.drained()
+        while len(self._under_way) >= MOST_UNDER_WAY:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+
+    async def settled(self) -> None:
+        """Returns when everything the agent has said is stored."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Everything the agent is to be told, until the stream is to end."""
+        async for message in self.outbox.messages():
+            if not isinstance(message, Offers):
+                yield message
+            elif leases := await self._with_payloads(message.leases):
+                yield Offers(leases)
+
+    def _answer_unknown(self, refs: Sequence[Ref]) -> None:
+        unknown = self._book.unknown(refs)
+        if unknown:
+            self.outbox.stale(unknown)
+
+    def _give_back(self, refs: Sequence[Ref], reason: str) -> None:
+        self._answer_unknown(refs)
+        offers = self._book.unanswered(refs)
+        started = len(refs) - len(self._book.unknown(refs)) - len(offers)
+        if started:
+            self.outbox.refuse(f"{started} of the leases were accepted before: report a Result instead")
+        self._return(offers, reason)
+
+    def _return_unsent(self, leases: Iterable[Lease], reason: str) -> None:
+        self._return([lease.ref for lease in leases], reason)
+
+    def _return(self, refs: Sequence[Ref], reason: str) -> None:
+        if refs:
+            returned = [Finished(*ref, How.RETURNED, executor=self.executor, detail=reason) for ref in refs]
+            self._spawn(self._finish(returned))
+
+    async def _finish(
+        self,
+        reports: Sequence[Finished],
+        says: tuple[Callable[[Iterable[Ref]], None], Callable[[Iterable[Ref]], None]] | None = None,
+    ) -> None:
+        """Stores reports, and `says` for what was stored and what was stale."""
+        answers = await until_stored(lambda: self._tools.completion.finish(reports), "ends of leases")
+        refs = [Ref(report.task, report.token) for report in reports]
+        self._book.drop(refs)
+        if says is not None:
+            stored, stale = says
+            stored(ref for ref, answer in zip(refs, answers, strict=True) if not isinstance(answer, Stale))
+            stale(ref for ref, answer in zip(refs, answers, strict=True) if isinstance(answer, Stale))
+
+    async def _beat(self, seq: int, load: Measured | None) -> None:
+        try:
+            match await self._tools.heartbeats.beat(self.id, load):
+                case Alive():
+                    self.outbox.beat(HeartbeatAck(seq, self._tools.terms.ttl))
+                case Over(successor):
+                    self.supersede(successor)
+        except DatabaseUnavailable:
+            # No answer: the agent counts from its last acknowledged beat, and beats again soon.
+            return
+
+    async def _with_payloads(self, leases: Sequence[Lease]) -> list[Lease]:
+        apart = [lease.task for lease in leases if lease.payload_is_apart]
+        if not apart:
+            return list(leases)
+        try:
+            payloads = await self._tools.claims.payloads(apart)
+        except DatabaseUnavailable as error:
+            log.warning("offers go back unsent", executor=self.name, count=len(apart), reason=error.message)
+            payloads = {}
+        lacking = [lease for lease in leases if lease.payload_is_apart and lease.task not in payloads]
+        self._return_unsent(lacking, "its payload could not be read")
+        return [
+            lease._replace(payload=payloads.get(lease.task, lease.payload))
+            for lease in leases
+            if lease not in lacking
+        ]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on in a task of the session's own, so that the agent's next message is not held up."""
+        task = asyncio.create_task(work, name=f"session-{self.id}")
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a message could not be handled", executor=self.name, exc_info=error)
+            self.outbox.refuse("internal error; the service's log has the reason")
+
+
+def handler_keys(registration: Registration) -> frozenset[str]:
+    """What the executor is matched by, see `domain.handler`."""
+    keys = {PREFIX + name for name in registration.handlers}
+    if registration.allows_shell:
+        keys.add(HandlerKind.SHELL.value)
+    if registration.allows_http:
+        keys.add(HandlerKind.HTTP.value)
+    return frozenset(keys)
