@@ -20,20 +20,29 @@ MOST_PENDING: Final = 20_000
 """Submissions kept in memory while they wait; beyond it calls are refused at once."""
 
 Accepted = Callable[[Sequence[Candidate]], None]
+Count = Callable[[Sequence[Verdict]], None]
 
 
 class Intake:
     """Takes tasks in; each answer is given after COMMIT.
 
-    `accepted` is told what may start now. `retention` is how long a task_id is remembered, and so the
-    greatest age of a fire.
+    `accepted` is told what may start now, `count` what was said. `retention` is how long a task_id is
+    remembered, and so the greatest age of a fire.
     """
 
-    def __init__(self, store: IntakeStore, clock: Clock, retention: timedelta, accepted: Accepted) -> None:
+    def __init__(
+        self,
+        store: IntakeStore,
+        clock: Clock,
+        retention: timedelta,
+        accepted: Accepted,
+        count: Count = lambda _: None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._retention = retention
         self._accepted = accepted
+        self._count = count
         self._group = GroupCommit(self._flush, MOST_CALLS_IN_A_GROUP)
         self._pending = 0
 
@@ -88,6 +97,7 @@ class Intake:
         return verdicts
 
     def _tell(self, submissions: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
+        self._count(verdicts)
         now = self._clock.now()
         candidates = [
             Candidate(

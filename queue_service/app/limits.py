@@ -1,9 +1,10 @@
 """Limits and executors, as operators see and set them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from queue_service.app.signals import Signals
 from queue_service.domain.errors import BadPageToken, ExecutorNotFound
 from queue_service.domain.executor import Executor
 from queue_service.domain.limits import Limits
@@ -18,12 +19,12 @@ _LISTING: Final = "executors"
 
 
 class ExecutorLimits:
-    """`changed` is called when more may start than before."""
+    """Reads and changes what executors may use."""
 
-    def __init__(self, store: ExecutorStore, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, store: ExecutorStore, clock: Clock, signals: Signals) -> None:
         self._store = store
         self._clock = clock
-        self._changed = changed
+        self._signals = signals
 
     async def get(self, namespace: str, name: str) -> tuple[Limits, list[Executor]]:
         """The defaults, and the executor named, or those that differ. Raises ExecutorNotFound."""
@@ -44,12 +45,12 @@ class ExecutorLimits:
         now = self._clock.now()
         if not name:
             defaults = await self._store.change_defaults(namespace, change, actor, now)
-            self._changed()
+            self._signals.limits_changed()
             return defaults.limits, None
         executor = await self._store.change_executor(namespace, name, change, actor, now)
         if executor is None:
             raise ExecutorNotFound(name)
-        self._changed()
+        self._signals.limits_changed()
         return (await self._store.defaults(namespace)).limits, executor
 
     async def page(self, namespace: str, size: int, token: str) -> tuple[list[Executor], str]:

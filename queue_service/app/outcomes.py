@@ -49,7 +49,9 @@ class OutcomeFeed:
             async for batch in batches:
                 yield batch
 
-    async def after(self, position: Cursor, wanted: Wanted) -> AsyncGenerator[tuple[list[Outcome], Cursor], None]:
+    async def after(
+        self, position: Cursor, wanted: Wanted
+    ) -> AsyncGenerator[tuple[list[Outcome], Cursor], None]:
         """As `follow`, from a position."""
         spoke_at = float("-inf")
         with self._ended.listening() as rung:

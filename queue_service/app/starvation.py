@@ -1,9 +1,8 @@
 """Starvation: who has waited long enough to have risen, and a push for them."""
 
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from queue_service.domain.order import Candidate
+from queue_service.app.signals import Signals
 from queue_service.store.executors import Change, ExecutorStore
 from queue_service.store.starvation import StarvationStore, Starving
 from service_kit.clock import Clock
@@ -12,19 +11,19 @@ __all__ = ["Starvation", "Starving"]
 
 
 class Starvation:
-    """`ready` is told what may start from a new place in the order."""
+    """Reports and boosts."""
 
     def __init__(
         self,
         store: StarvationStore,
         executors: ExecutorStore,
         clock: Clock,
-        ready: Callable[[Sequence[Candidate]], None],
+        signals: Signals,
     ) -> None:
         self._store = store
         self._executors = executors
         self._clock = clock
-        self._ready = ready
+        self._signals = signals
 
     async def prevent(
         self, namespace: str, queue: str, threshold: timedelta | None, boost: bool, actor: str
@@ -39,8 +38,9 @@ class Starvation:
         else:
             change = Change(threshold=threshold)
             in_force = (await self._executors.change_defaults(namespace, change, actor, now)).threshold
+            self._signals.limits_changed()
         if not boost:
             return await self._store.report(namespace, queue, in_force, now), in_force, now
         found, moved = await self._store.boost(namespace, queue, in_force, actor, now)
-        self._ready(moved)
+        self._signals.ready(moved)
         return found, in_force, now

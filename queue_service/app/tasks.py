@@ -1,17 +1,16 @@
 """Tasks for operators: look at them, cancel them, move them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, assert_never
 
-from queue_service.app.bell import Bell
 from queue_service.app.completion import Completion
+from queue_service.app.signals import Signals
 from queue_service.domain.change import AskedToStop, Done, HeldByPull, Leased, NotLive
 from queue_service.domain.ending import Finished, How
 from queue_service.domain.errors import BadPageToken, TaskEnded, TaskNotFound, TaskNotWaiting
 from queue_service.domain.executor import Executor
-from queue_service.domain.order import Candidate
 from queue_service.domain.page import page_position, page_token
 from queue_service.domain.states import LIVE, State
 from queue_service.domain.task import Task
@@ -35,7 +34,7 @@ _WAITS: Final = frozenset({State.SCHEDULED, State.WAITING})
 
 
 class Tasks:
-    """`ready` is told what may start now; `stops` rings when an agent is to be asked to stop a task."""
+    """Reads and changes single tasks, and lists them."""
 
     def __init__(
         self,
@@ -44,18 +43,14 @@ class Tasks:
         changes: ChangeStore,
         completion: Completion,
         clock: Clock,
-        ready: Callable[[Sequence[Candidate]], None],
-        ended: Bell,
-        stops: Bell,
+        signals: Signals,
     ) -> None:
         self._reader = reader
         self._executors = executors
         self._changes = changes
         self._completion = completion
         self._clock = clock
-        self._ready = ready
-        self._ended = ended
-        self._stops = stops
+        self._signals = signals
 
     async def get(self, key: Key) -> Task:
         """One task with payload and attempts. Raises TaskNotFound."""
@@ -85,11 +80,10 @@ class Tasks:
         change = await self._changes.cancel(key, actor, reason, now)
         match change:
             case Done(ready=ready):
-                self._ended.ring()
-                if ready:
-                    self._ready(ready)
+                self._signals.ended()
+                self._signals.ready(ready)
             case AskedToStop():
-                self._stops.ring()
+                self._signals.stop_wanted()
             case HeldByPull(task=task, token=token):
                 await self._take_away(task, token, actor, reason)
             case NotLive():
@@ -108,7 +102,7 @@ class Tasks:
         found = await self.get(key)
         match change:
             case Done(ready=ready):
-                self._ready(ready)
+                self._signals.ready(ready)
                 return found
             case Leased():
                 raise TaskNotWaiting(*key[1:], found.state)
