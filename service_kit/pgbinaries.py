@@ -43,10 +43,11 @@ class Binaries:
         return int(found[1]) if found else 0
 
     def copied_to(self, base: Path) -> "Binaries":
-        """The same programs in a folder below `base` that everybody may enter; copied once."""
+        """The same programs in a folder below `base` that everybody may enter; copied once for all."""
         root = self.root or self.bin.parent
-        version = f"{self.bin}\0{(self.bin / 'postgres').stat().st_mtime_ns}"
-        target = base / f"binaries-{hashlib.sha256(version.encode()).hexdigest()[:12]}"
+        with (self.bin / "postgres").open("rb") as program:
+            digest = hashlib.file_digest(program, "sha256").hexdigest()[:12]
+        target = base / f"binaries-{digest}"
         if not target.exists():
             _copy(root, self.bin.parent, target)
         return Binaries(target / self.bin.relative_to(root), target)
