@@ -11,7 +11,7 @@ from typing import Final
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule, StillCatchingUp
 from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
-from scheduler_service.domain.spec import OneShotSpec
+from scheduler_service.domain.spec import EventSpec
 
 MAX_ROUNDS: Final = 10
 """A change settles at most this many plans of 1,000 fires; beyond it the caller repeats later."""
@@ -56,6 +56,8 @@ def enable(schedule: Schedule, now: datetime, note: str, actor: str) -> Change:
 def _switch(schedule: Schedule, now: datetime, enabled: bool, note: str, actor: str) -> Change:
     if schedule.enabled == enabled and schedule.note == note:
         return Change(schedule, [])
+    if schedule.enabled == enabled:
+        return Change(_changed(schedule, now, note=note, note_actor=actor), [])
     change = settle(schedule, now)
     switched = _changed(change.schedule, now, enabled=enabled, note=note, note_actor=actor)
     return Change(_from(switched, switched.watermark), change.settled)
@@ -68,11 +70,13 @@ def edit(schedule: Schedule, definition: Definition, now: datetime, *, is_settle
     instant already; if not, the instant is due at once.
     """
     change = settle(schedule, now)
-    before, spec = change.schedule, definition.spec
-    watermark = max(before.watermark, now)
-    if isinstance(spec, OneShotSpec) and spec != before.definition.spec and not is_settled:
-        watermark = min(watermark, start_watermark(spec, now))
-    edited = _changed(before, now, definition=definition, invalid_reason="")
+    watermark = max(change.schedule.watermark, now)
+    if definition.spec == schedule.definition.spec and isinstance(definition.spec, EventSpec):
+        # It has listened all the time.
+        watermark = schedule.watermark
+    elif definition.spec != schedule.definition.spec and not is_settled:
+        watermark = min(watermark, start_watermark(definition.spec, watermark))
+    edited = _changed(change.schedule, now, definition=definition, invalid_reason="")
     return Change(_from(edited, watermark), change.settled)
 
 

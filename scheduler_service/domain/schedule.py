@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from scheduler_service.domain.catch_up import CatchUp
-from scheduler_service.domain.events import SYSTEM_TYPES
+from scheduler_service.domain.events import SYSTEM_TYPES, Event
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
 from scheduler_service.domain.spec import (
@@ -91,6 +91,13 @@ class Schedule:
         """Whether it is triggered by events that the scheduler itself emits."""
         return self.enabled and listened_type(self.definition.spec) in SYSTEM_TYPES
 
+    def hears(self, event: Event) -> bool:
+        """Whether `event` triggers it: of its type and, when a task made it, not from before it listened."""
+        if not self.enabled or self.namespace != event.namespace:
+            return False
+        is_new = event.depth == 0 or event.time >= self.watermark
+        return is_new and listened_type(self.definition.spec) == event.type
+
     def due(self, now: datetime, limit: int = FIRES_PER_STEP) -> Plan:
         """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled."""
         if not self.enabled:
@@ -102,6 +109,18 @@ class Schedule:
         """The schedule once `planned` is recorded."""
         next_fire = planned.next_fire if self.enabled else None
         return replace(self, watermark=planned.watermark, next_fire=next_fire)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the schedules of a namespace, or one of them, add up to."""
+
+    schedules: int
+    enabled: int
+    overdue: int
+    next_fire: datetime | None
+    stats: Stats
+    pending_fires: int
 
 
 def listened_type(spec: Spec) -> str | None:

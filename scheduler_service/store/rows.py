@@ -69,13 +69,7 @@ def columns_of(schedule: Schedule) -> dict[str, Any]:
         "schedule_id": schedule.schedule_id,
         "incarnation": schedule.incarnation,
         "generation": schedule.generation,
-        **_columns_of_spec(definition.spec),
-        "time_zone": definition.time_zone,
-        "template": definition.template,
-        "has_payload": definition.has_payload,
-        "overlap": int(definition.overlap),
-        "catch_up": int(definition.catch_up),
-        "catchup_window_ms": definition.window // _MS,
+        **_columns_of_definition(definition),
         "enabled": schedule.enabled,
         "note": schedule.note,
         "note_actor": schedule.note_actor,
@@ -177,6 +171,21 @@ def _present(value: Any) -> Any:
     return value
 
 
+def _columns_of_definition(definition: Definition) -> dict[str, Any]:
+    """Nothing for what could not be read: it is left as it is."""
+    if isinstance(definition.spec, UnreadableSpec):
+        return {}
+    return {
+        **_columns_of_spec(definition.spec),
+        "time_zone": definition.time_zone,
+        "template": definition.template,
+        "has_payload": definition.has_payload,
+        "overlap": int(definition.overlap),
+        "catch_up": int(definition.catch_up),
+        "catchup_window_ms": definition.window // _MS,
+    }
+
+
 def _columns_of_spec(spec: Spec) -> dict[str, Any]:
     columns: dict[str, Any] = dict.fromkeys(
         ("expression", "seconds_field", "every_ms", "phase_ms", "at", "event_type")
@@ -199,6 +208,6 @@ def _columns_of_spec(spec: Spec) -> dict[str, Any]:
         case EventSpec():
             return columns | {"kind": Kind.EVENT, "event_type": spec.type}
         case UnreadableSpec():
-            return {"kind": spec.kind}
+            raise ValueError(f"kind {spec.kind} cannot be written")
         case _:
             assert_never(spec)

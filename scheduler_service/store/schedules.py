@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,10 +52,25 @@ async def insert_new(connection: AsyncConnection, schedule: Schedule) -> bool:
     return True
 
 
-async def save(connection: AsyncConnection, schedule: Schedule) -> None:
-    """Writes everything but counters. The row is locked by this transaction."""
+async def save(connection: AsyncConnection, schedule: Schedule, made: int = 0) -> None:
+    """Writes everything and adds `made` fires to the count. The row is locked by this transaction."""
     statement = update(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation)
-    await connection.execute(statement.values(columns_of(schedule)))
+    count = {"fire_count": _SCHEDULES.c.fire_count + made}
+    await connection.execute(statement.values(columns_of(schedule) | count))
+
+
+async def lock_time_page(connection: AsyncConnection, after: tuple[str, str], limit: int) -> list[Schedule]:
+    """Enabled schedules by time beyond (namespace, id), locked; what others have locked is passed over."""
+    columns = _SCHEDULES.c
+    query = (
+        select(_SCHEDULES)
+        .where(columns.next_fire.is_not(None), columns.invalid_reason == "")
+        .where(tuple_(columns.namespace, columns.schedule_id) > tuple_(*after))
+        .order_by(columns.namespace, columns.schedule_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return [schedule_of(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def remove(connection: AsyncConnection, schedule: Schedule, now: datetime, detail: str) -> None:

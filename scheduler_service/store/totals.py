@@ -1,29 +1,16 @@
 """Counts over schedules."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.schedule import Stats
+from scheduler_service.domain.schedule import Totals
 from scheduler_service.store import tables
 from scheduler_service.store.rows import stats_of_sums
 
 _SCHEDULES, _STATS, _OUTBOX = tables.schedules, tables.stats, tables.outbox
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What the schedules of a namespace, or one of them, add up to."""
-
-    schedules: int
-    enabled: int
-    overdue: int
-    next_fire: datetime | None
-    stats: Stats
-    pending_fires: int
 
 
 async def totals(
@@ -44,14 +31,14 @@ async def totals(
     )
 
 
-def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> Select[Any]:
+def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> Any:
     summed = (
         "execution_count",
         "failure_count",
         "success_count",
         "success_ms",
     )
-    query: Select[Any] = select(
+    query: Any = select(
         func.count().label("schedules"),
         func.count().filter(_SCHEDULES.c.enabled).label("enabled"),
         func.count().filter(_SCHEDULES.c.next_fire < overdue_before).label("overdue"),

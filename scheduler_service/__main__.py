@@ -1,0 +1,209 @@
+"""The scheduler service as a process.
+
+    python -m scheduler_service migrate                          creates or upgrades its schema, then ends
+    python -m scheduler_service --listen 127.0.0.1:7401 --queue 127.0.0.1:7402 --insecure-dev
+    python -m scheduler_service serve --listen 0.0.0.0:7401 --queue queue:7402 \\
+        --tls-cert scheduler.pem --tls-key scheduler.key --tls-ca ca.pem
+
+`BATONPASS_SCHEDULER_DATABASE_URL` or `DATABASE_URL` names the database. `serve` is what it does without a
+verb.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
+from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
+
+from scheduler_service.api.errors import OLD_SCHEMA, translate
+from scheduler_service.api.event_service import EventService
+from scheduler_service.api.schedule_service import ScheduleService
+from scheduler_service.app.awaiting import Awaiting
+from scheduler_service.app.due import DueLoop
+from scheduler_service.app.events import Publisher
+from scheduler_service.app.handover import Handover
+from scheduler_service.app.ledger import Ledger
+from scheduler_service.app.maintenance import Maintenance
+from scheduler_service.app.metrics import SchedulerMetrics
+from scheduler_service.app.outcomes import OutcomeFollower
+from scheduler_service.app.preview import Preview
+from scheduler_service.app.queue_client import QueueClient
+from scheduler_service.app.schedules import Schedules
+from scheduler_service.app.settling import Settling
+from scheduler_service.app.shards import Shards
+from scheduler_service.app.signals import OUTBOX, TRIGGERS, Signals
+from scheduler_service.app.window import Window
+from scheduler_service.settings import SchedulerSettings
+from scheduler_service.store import APPEND_ONLY, MIGRATIONS, SCHEMA
+from scheduler_service.store.outbox import Outbox
+from service_kit import logs
+from service_kit.clock import DatabaseClock
+from service_kit.errors import DatabaseUnavailable
+from service_kit.locks import AdvisoryLocks
+from service_kit.loops import Loop, run_all
+from service_kit.metrics import Metrics
+from service_kit.migrate import migrate, runtime_role, schema_is_current
+from service_kit.notify import Listener, Notifier
+from service_kit.postgres import AsyncConnection, Database, durability, engine
+from service_kit.readiness import Readiness
+from service_kit.rpc import RpcServer
+from service_kit.service import Service, run, service_tls
+from service_kit.settings import load_or_exit
+from service_kit.tls import open_channel
+
+NAME: Final = "scheduler"
+POLL: Final = timedelta(seconds=1)
+HOUSEKEEPING: Final = timedelta(minutes=1)
+RETRY: Final = timedelta(milliseconds=500)
+
+log = logs.logger(__name__)
+
+
+class Scheduler:
+    """The whole service; neither database nor queue need to be there when it is made."""
+
+    def __init__(self, settings: SchedulerSettings) -> None:
+        self._settings = settings
+        self._api = self._database("api", settings.database_pool)
+        self._background = self._database("loops", 4)
+        self._clock = DatabaseClock(self._api.now)
+        self._notifier = Notifier(self._api)
+        self._listener = Listener(settings.database_url, (OUTBOX, TRIGGERS), "batonpass-scheduler-listener")
+        self._signals = Signals(
+            self._listener.event(OUTBOX), self._listener.event(TRIGGERS), self._notifier.notify
+        )
+        self._locks = AdvisoryLocks(settings.database_url, "batonpass-scheduler-locks")
+        self._channel = open_channel(settings.queue, service_tls(settings), settings.insecure_dev)
+        registry = Metrics()
+        self._metrics = SchedulerMetrics(registry.registry)
+        self._publisher = Publisher(self._api, self._clock, self._signals, self._metrics)
+        self.server = self._serve(registry)
+        self._readiness = Readiness(
+            self._api, self.server.health, (self._schema_is_current, self._durability_is_told)
+        )
+        self._durability_told = False
+
+    async def run(self) -> None:
+        """Works from the moment the database is there until it is cancelled."""
+        watching = asyncio.create_task(run_all([self._readiness.loop]), name="readiness")
+        try:
+            await self._clock_starts()
+            await self._listener.start()
+            await self.server.health.serving()
+            await self._work()
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    async def close(self) -> None:
+        """Stores what has been accepted and lets go of queue and database."""
+        await self._publisher.close()
+        await self._locks.stop()
+        await self._notifier.close()
+        await self._listener.stop()
+        await self._channel.close()
+        await self._clock.stop()
+        await self._api.close()
+        await self._background.close()
+
+    async def _work(self) -> None:
+        database, clock, signals, metrics = self._background, self._clock, self._signals, self._metrics
+        outbox, window, queue = Outbox(database), Window(), QueueClient(self._channel)
+        due = DueLoop(database, clock, signals, metrics)
+        handover = Handover(outbox, Shards(self._locks), queue, window, clock, signals, metrics)
+        settling = Settling(outbox, window, clock, signals, metrics)
+        outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
+        maintenance = Maintenance(database, clock, signals)
+        loops = [
+            Loop("due schedules", due.step, POLL, signals.due),
+            Loop("hand-over", handover.step, POLL, signals.outbox),
+            Loop("verdicts", settling.step, POLL, signals.verdicts),
+            Loop("outcomes", outcomes.step, POLL, signals.triggers),
+            Loop("maintenance", maintenance.step, HOUSEKEEPING),
+        ]
+        try:
+            await run_all(loops)
+        finally:
+            outcomes.close()
+            await handover.close()
+
+    def _serve(self, registry: Metrics) -> RpcServer:
+        database, clock, signals = self._api, self._clock, self._signals
+        schedules = Schedules(database, clock, signals, self._metrics)
+        server = RpcServer(metrics=registry, translate=translate)
+        server.add(
+            add_ScheduleServiceServicer_to_server,
+            ScheduleService(
+                schedules,
+                Ledger(database, clock),
+                Preview(schedules, clock),
+                Awaiting(database, clock, signals),
+            ),
+        )
+        server.add(add_EventServiceServicer_to_server, EventService(self._publisher, clock))
+        return server
+
+    def _database(self, use: str, size: int) -> Database:
+        return Database(
+            engine(
+                self._settings.database_url,
+                pool_size=size,
+                role=runtime_role(SCHEMA),
+                name=f"batonpass-scheduler-{use}",
+            )
+        )
+
+    async def _clock_starts(self) -> None:
+        while True:
+            await self._readiness.wait()
+            try:
+                return await self._clock.start()
+            except DatabaseUnavailable:
+                await asyncio.sleep(RETRY.total_seconds())
+
+    async def _schema_is_current(self, connection: AsyncConnection) -> str | None:
+        return None if await schema_is_current(connection, MIGRATIONS, SCHEMA) else OLD_SCHEMA
+
+    async def _durability_is_told(self, connection: AsyncConnection) -> None:
+        if not self._durability_told:
+            for sentence in await durability(connection):
+                log.warning("weaker promise", reason=sentence)
+            self._durability_told = True
+
+
+@asynccontextmanager
+async def build(settings: SchedulerSettings) -> AsyncIterator[Service]:
+    """The service, not listening yet."""
+    scheduler = Scheduler(settings)
+    try:
+        yield Service(server=scheduler.server, background=scheduler.run)
+    finally:
+        await scheduler.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code."""
+    given = list(arguments)
+    verb = given.pop(0) if given[:1] in (["migrate"], ["serve"]) else "serve"
+    if {"-h", "--help"} & set(given):
+        print(__doc__)
+    settings = load_or_exit(SchedulerSettings, given)
+    return _migrate(settings) if verb == "migrate" else run(settings, build, NAME)
+
+
+def _migrate(settings: SchedulerSettings) -> int:
+    logs.configure(settings.log_level, settings.log_format, {"service": NAME})
+    try:
+        asyncio.run(migrate(settings.database_url, MIGRATIONS, SCHEMA, append_only=APPEND_ONLY))
+    except DatabaseUnavailable as error:
+        log.error("not migrated", reason=error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Everything that speaks protobuf to callers: decode, call, encode; no decisions."""

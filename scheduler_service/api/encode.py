@@ -1,0 +1,170 @@
+"""From the domain's values to messages."""
+
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from batonpass.queue.v1 import task_pb2
+from batonpass.scheduler.v1 import event_service_pb2, schedule_pb2
+from batonpass.scheduler.v1 import schedule_service_pb2 as service_pb2
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from scheduler_service.app.preview import Previewed
+from scheduler_service.domain.catch_up import CatchUp
+from scheduler_service.domain.events import Event
+from scheduler_service.domain.fire import Fire
+from scheduler_service.domain.schedule import Definition, Schedule, Stats, Totals
+from scheduler_service.domain.spec import (
+    CronSpec,
+    EventSpec,
+    IntervalSpec,
+    OneShotSpec,
+    Spec,
+    UnreadableSpec,
+)
+
+DEFAULT_PRIORITY: Final = 5
+DEFAULT_TIMEOUT: Final = timedelta(hours=1)
+
+
+def schedule(value: Schedule) -> schedule_pb2.Schedule:
+    """As stored, with the defaults in force filled in."""
+    message = definition(value.definition)
+    message.schedule_id = value.schedule_id
+    message.overlap_policy = int(value.overlap)  # type: ignore[assignment]
+    message.catch_up_policy = int(value.definition.catch_up or CatchUp.LATEST)  # type: ignore[assignment]
+    _fill_in(message.template)
+    message.disabled = not value.enabled
+    message.note = value.note
+    message.note_actor = value.note_actor
+    message.generation = value.generation
+    message.create_time.FromDatetime(value.created_at)
+    message.update_time.FromDatetime(value.updated_at)
+    _set(message.next_fire_time, value.next_fire)
+    message.stats.CopyFrom(stats(value.stats))
+    message.invalid_reason = value.invalid_reason
+    return message
+
+
+def definition(value: Definition) -> schedule_pb2.Schedule:
+    """What the caller decided, without defaults; a specification that cannot be read is left out."""
+    message = schedule_pb2.Schedule(
+        time_zone=value.time_zone,
+        template=_template(value.template),
+        overlap_policy=int(value.overlap),  # type: ignore[arg-type]
+        catch_up_policy=int(value.catch_up),  # type: ignore[arg-type]
+    )
+    message.catchup_window.FromTimedelta(value.window)
+    if not isinstance(value.spec, UnreadableSpec):
+        message.specs.append(spec(value.spec))
+    return message
+
+
+def spec(value: Spec) -> schedule_pb2.ScheduleSpec:
+    """Raises ValueError for one that cannot be read."""
+    message = schedule_pb2.ScheduleSpec()
+    match value:
+        case CronSpec():
+            message.cron.expression = value.expression
+            message.cron.seconds = int(value.seconds)  # type: ignore[assignment]
+        case IntervalSpec():
+            message.interval.every.FromTimedelta(value.every)
+            message.interval.phase.FromTimedelta(value.phase)
+        case OneShotSpec():
+            message.one_shot.time.FromDatetime(value.at)
+        case EventSpec():
+            message.event.type = value.type
+        case UnreadableSpec():
+            raise ValueError(f"kind {value.kind} cannot be read")
+        case _:
+            assert_never(value)
+    return message
+
+
+def stats(value: Stats) -> schedule_pb2.ScheduleStats:
+    """What the tasks of one or more schedules did."""
+    message = schedule_pb2.ScheduleStats(
+        execution_count=value.execution_count,
+        failure_count=value.failure_count,
+        success_count=value.success_count,
+        fire_count=value.fire_count,
+    )
+    if value.average_duration is not None:
+        message.average_duration.FromTimedelta(value.average_duration)
+    _set(message.last_execute_time, value.last_execute_at)
+    return message
+
+
+def fire(value: Fire) -> schedule_pb2.Fire:
+    """One fire, or a range."""
+    message = schedule_pb2.Fire(
+        fire_id=value.fire_id,
+        schedule_id=value.schedule_id,
+        kind=int(value.kind),  # type: ignore[arg-type]
+        local_time=value.local_time,
+        utc_offset=value.utc_offset,
+        disposition=int(value.disposition),  # type: ignore[arg-type]
+        detail=value.detail,
+        count=value.count,
+        event=value.event,
+        generation=value.generation,
+        actor=value.actor,
+    )
+    message.nominal_time.FromDatetime(value.nominal)
+    message.fire_time.FromDatetime(value.fired_at)
+    _set(message.settle_time, value.settled_at)
+    _set(message.last_nominal_time, value.last_nominal)
+    return message
+
+
+def previewed(value: Previewed) -> service_pb2.PreviewedFire:
+    """One instant to come."""
+    message = service_pb2.PreviewedFire(local_time=value.local_time, utc_offset=value.utc_offset)
+    message.time.FromDatetime(value.instant)
+    return message
+
+
+def totals(value: Totals) -> service_pb2.GetScheduleStatsResponse:
+    """Counts over schedules."""
+    message = service_pb2.GetScheduleStatsResponse(
+        schedules=value.schedules,
+        enabled=value.enabled,
+        stats=stats(value.stats),
+        pending_fires=value.pending_fires,
+        overdue=value.overdue,
+    )
+    _set(message.next_fire_time, value.next_fire)
+    return message
+
+
+def event(value: Event) -> event_service_pb2.Event:
+    """As stored."""
+    message = event_service_pb2.Event(
+        id=value.event_id, source=value.source, type=value.type, subject=value.subject, data=value.data
+    )
+    message.time.FromDatetime(value.time)
+    return message
+
+
+def _template(stored: bytes) -> task_pb2.TaskTemplate:
+    """Empty when it cannot be read: the schedule is shown all the same."""
+    try:
+        return task_pb2.TaskTemplate.FromString(stored)
+    except DecodeError:
+        return task_pb2.TaskTemplate()
+
+
+def _fill_in(template: task_pb2.TaskTemplate) -> None:
+    """The defaults that the queue applies, as task.proto documents them."""
+    if not template.HasField("priority"):
+        template.priority = DEFAULT_PRIORITY
+    if not template.HasField("timeout"):
+        template.timeout.FromTimedelta(DEFAULT_TIMEOUT)
+    template.retry_policy = template.retry_policy or "standard"
+    template.circuit_breaker = template.circuit_breaker or "default"
+    template.queue = template.queue or "default"
+
+
+def _set(stamp: Timestamp, value: datetime | None) -> None:
+    if value is not None:
+        stamp.FromDatetime(value)

@@ -1,0 +1,189 @@
+"""ScheduleService: see schedule_service.proto."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from batonpass.scheduler.v1 import schedule_service_pb2 as pb
+from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceServicer
+
+from scheduler_service.api import decode, encode, masks
+from scheduler_service.api.paging import DEFAULT_SIZE, page_token, position
+from scheduler_service.api.texts import refuse_nul
+from scheduler_service.app.awaiting import Awaiting
+from scheduler_service.app.ledger import Ledger
+from scheduler_service.app.preview import Preview
+from scheduler_service.app.schedules import Creation, Schedules
+from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.overlap import Overlap
+from scheduler_service.domain.schedule import Definition, Schedule
+from service_kit.caller import current_caller
+from service_kit.validation import validate
+
+Context: TypeAlias = Any
+
+DEFAULT_PREVIEW = 5
+
+
+class ScheduleService(ScheduleServiceServicer):
+    """Decodes, calls, encodes."""
+
+    def __init__(self, schedules: Schedules, ledger: Ledger, preview: Preview, awaiting: Awaiting) -> None:
+        self._schedules = schedules
+        self._ledger = ledger
+        self._preview = preview
+        self._awaiting = awaiting
+
+    async def CreateSchedule(
+        self, request: pb.CreateScheduleRequest, context: Context
+    ) -> pb.CreateScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        with _paths_below("schedule."):
+            creation = _creation(request)
+            created = await self._schedules.create(current_caller(), creation)
+        return pb.CreateScheduleResponse(schedule=encode.schedule(created))
+
+    async def GetSchedule(self, request: pb.GetScheduleRequest, context: Context) -> pb.GetScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        found = await self._schedules.get(current_caller(), request.schedule_id)
+        return pb.GetScheduleResponse(schedule=encode.schedule(found))
+
+    async def ListSchedules(
+        self, request: pb.ListSchedulesRequest, context: Context
+    ) -> pb.ListSchedulesResponse:
+        """Documented in schedule_service.proto."""
+        caller, size = current_caller(), request.page_size or DEFAULT_SIZE
+        filters = (caller.namespace,)
+        after = position(request.page_token, "schedules", filters) or ""
+        found = await self._schedules.page(caller, after, size + 1)
+        response = pb.ListSchedulesResponse(schedules=[encode.schedule(each) for each in found[:size]])
+        if len(found) > size:
+            response.next_page_token = page_token("schedules", filters, found[size - 1].schedule_id)
+        return response
+
+    async def UpdateSchedule(
+        self, request: pb.UpdateScheduleRequest, context: Context
+    ) -> pb.UpdateScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        paths = list(request.update_mask.paths)
+        masks.check_paths(paths)
+
+        def redefine(schedule: Schedule) -> Definition:
+            merged = encode.definition(schedule.definition)
+            merged.schedule_id = schedule.schedule_id
+            masks.merge(request.schedule, merged, paths)
+            validate(pb.CreateScheduleRequest(schedule=merged))
+            return decode.definition(merged)
+
+        with _paths_below("schedule."):
+            updated = await self._schedules.update(
+                current_caller(),
+                request.schedule.schedule_id,
+                redefine,
+                request.generation,
+                detail=", ".join(paths)[:1000],
+            )
+        return pb.UpdateScheduleResponse(schedule=encode.schedule(updated))
+
+    async def DeleteSchedule(
+        self, request: pb.DeleteScheduleRequest, context: Context
+    ) -> pb.DeleteScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        await self._schedules.delete(current_caller(), request.schedule_id)
+        return pb.DeleteScheduleResponse()
+
+    async def EnableSchedule(
+        self, request: pb.EnableScheduleRequest, context: Context
+    ) -> pb.EnableScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        changed = await self._schedules.enable(current_caller(), request.schedule_id, request.note)
+        return pb.EnableScheduleResponse(schedule=encode.schedule(changed))
+
+    async def DisableSchedule(
+        self, request: pb.DisableScheduleRequest, context: Context
+    ) -> pb.DisableScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        changed = await self._schedules.disable(current_caller(), request.schedule_id, request.note)
+        return pb.DisableScheduleResponse(schedule=encode.schedule(changed))
+
+    async def RunSchedule(self, request: pb.RunScheduleRequest, context: Context) -> pb.RunScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        overlap = Overlap(request.overlap_policy) or Overlap.ALLOW_ALL
+        fire = await self._schedules.run(current_caller(), request.schedule_id, request.request_id, overlap)
+        return pb.RunScheduleResponse(fire=encode.fire(fire))
+
+    async def PreviewSchedule(
+        self, request: pb.PreviewScheduleRequest, context: Context
+    ) -> pb.PreviewScheduleResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        count, after = request.count or DEFAULT_PREVIEW, None
+        if request.HasField("from_time"):
+            after = decode.instant(request.from_time, "from_time")
+        if request.HasField("spec"):
+            spec = decode.spec(request.spec, "spec.")
+            found = self._preview.of_spec(spec, request.time_zone, after, count)
+        else:
+            found = await self._preview.of_schedule(current_caller(), request.schedule_id, after, count)
+        return pb.PreviewScheduleResponse(fires=[encode.previewed(each) for each in found])
+
+    async def ListFires(self, request: pb.ListFiresRequest, context: Context) -> pb.ListFiresResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        caller, size = current_caller(), request.page_size or DEFAULT_SIZE
+        filters = (caller.namespace, request.schedule_id, request.disposition)
+        stored = position(request.page_token, "fires", filters)
+        before = None if stored is None else (datetime.fromisoformat(stored[0]), int(stored[1]))
+        disposition = Disposition(request.disposition) if request.disposition else None
+        found = await self._ledger.page(caller, request.schedule_id, disposition, before, size + 1)
+        response = pb.ListFiresResponse(fires=[encode.fire(fire) for _, fire in found[:size]])
+        if len(found) > size:
+            number, fire = found[size - 1]
+            response.next_page_token = page_token("fires", filters, [fire.nominal.isoformat(), number])
+        return response
+
+    async def GetScheduleStats(
+        self, request: pb.GetScheduleStatsRequest, context: Context
+    ) -> pb.GetScheduleStatsResponse:
+        """Documented in schedule_service.proto."""
+        refuse_nul(request)
+        return encode.totals(await self._ledger.totals(current_caller(), request.schedule_id or None))
+
+    async def AwaitHandover(
+        self, request: pb.AwaitHandoverRequest, context: Context
+    ) -> pb.AwaitHandoverResponse:
+        """Documented in schedule_service.proto."""
+        return pb.AwaitHandoverResponse(settled=await self._awaiting.handover(current_caller()))
+
+
+def _creation(request: pb.CreateScheduleRequest) -> Creation:
+    definition = decode.definition(request.schedule)
+    asked = encode.definition(definition)
+    asked.schedule_id = request.schedule.schedule_id
+    asked.disabled = request.schedule.disabled
+    return Creation(
+        schedule_id=asked.schedule_id,
+        definition=definition,
+        enabled=not asked.disabled,
+        request_id=request.request_id,
+        fingerprint=hashlib.sha256(asked.SerializeToString(deterministic=True)).digest(),
+    )
+
+
+@contextmanager
+def _paths_below(prefix: str) -> Iterator[None]:
+    """Violations name their path from the request on."""
+    try:
+        yield
+    except InvalidSchedule as error:
+        raise error.below(prefix) from error

@@ -1,0 +1,1 @@
+"""Use cases and loops: take `now` from the service's clock, ask the domain, tell the store."""

@@ -1,0 +1,128 @@
+"""Fires what is due: plans, records and advances in one transaction per batch."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from scheduler_service.app import firing
+from scheduler_service.app.metrics import SchedulerMetrics
+from scheduler_service.app.signals import Signals
+from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.plan import FIRES_PER_STEP
+from scheduler_service.domain.schedule import Schedule
+from scheduler_service.store import due, fires
+from scheduler_service.store.fires import NewFire
+from service_kit.clock import Clock
+from service_kit.logs import logger
+from service_kit.postgres import AsyncConnection, Database
+
+log = logger(__name__)
+
+BATCH: Final = 500
+"""Schedules in one transaction."""
+
+MOST_FIRES: Final = 2000
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""Fires and bytes of due tasks in one transaction; what is left is due at once again."""
+
+BUSY_WAIT: Final = 0.05
+"""Seconds until the next look when other replicas hold what is due."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction did."""
+
+    claimed: int = 0
+    schedules: list[Schedule] = field(default_factory=list)
+    made: list[int] = field(default_factory=list)
+    fires: list[NewFire] = field(default_factory=list)
+    bytes: int = 0
+    invalid: list[tuple[Schedule, str]] = field(default_factory=list)
+    next_due: datetime | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it shall not grow."""
+        return len(self.fires) >= MOST_FIRES or self.bytes >= MOST_BYTES
+
+    def add(self, schedule: Schedule, made: list[NewFire]) -> None:
+        """Takes what became of one schedule."""
+        self.schedules.append(schedule)
+        self.made.append(sum(new.fire.disposition is Disposition.PENDING for new in made))
+        self.fires += made
+        self.bytes += sum(len(new.due_task or b"") for new in made)
+
+
+class DueLoop:
+    """Any number of replicas run one; row locks and unique keys keep them apart."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        signals: Signals,
+        metrics: SchedulerMetrics,
+        batch: int = BATCH,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._signals = signals
+        self._metrics = metrics
+        self._batch = batch
+
+    async def step(self) -> float | None:
+        """Fires one batch; returns the seconds until the next one is due, None when nothing is."""
+        now = self._clock.now()
+        batch = await self._database.unit(lambda connection: self._fire(connection, now))
+        if any(new.due_task for new in batch.fires):
+            self._signals.fires_made()
+        self._tell(batch, now)
+        if batch.is_full or batch.claimed == self._batch:
+            return 0.0
+        if batch.next_due is None:
+            return None
+        return max((batch.next_due - now).total_seconds(), BUSY_WAIT if batch.next_due <= now else 0.001)
+
+    async def _fire(self, connection: AsyncConnection, now: datetime) -> Batch:
+        batch = Batch()
+        claimed = await due.claim(connection, now, self._batch)
+        batch.claimed = len(claimed)
+        for schedule in claimed:
+            if batch.is_full:
+                break
+            _plan(batch, schedule, now)
+        await fires.record(connection, batch.fires, now)
+        await due.advance(connection, batch.schedules, batch.made)
+        for schedule, reason in batch.invalid:
+            await due.mark_invalid(connection, schedule, reason)
+        batch.next_due = await due.next_due(connection)
+        return batch
+
+    def _tell(self, batch: Batch, now: datetime) -> None:
+        self._metrics.recorded((new.fire for new in batch.fires), now)
+        for schedule, reason in batch.invalid:
+            self._metrics.invalid.inc()
+            log.error(
+                "schedule cannot be read and does not fire",
+                namespace=schedule.namespace,
+                schedule_id=schedule.schedule_id,
+                reason=reason,
+            )
+
+
+def _plan(batch: Batch, schedule: Schedule, now: datetime) -> None:
+    """One schedule that cannot be planned, for whatever reason, never stops the others."""
+    size = len(schedule.definition.template) + 1
+    limit = max(1, min(FIRES_PER_STEP, MOST_FIRES - len(batch.fires), MOST_BYTES // size))
+    try:
+        planned = schedule.due(now, limit)
+        made = [firing.by_time(schedule, settled, now) for settled in planned.settled]
+    except InvalidSchedule as error:
+        batch.invalid.append((schedule, error.message))
+    except Exception as error:
+        log.exception("schedule cannot be planned", schedule_id=schedule.schedule_id)
+        batch.invalid.append((schedule, f"{type(error).__name__}: {error}"))
+    else:
+        batch.add(schedule.after(planned), made)

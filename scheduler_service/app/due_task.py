@@ -1,0 +1,38 @@
+"""A fire as the queue gets it."""
+
+from datetime import datetime
+
+from batonpass.queue.v1 import intake_service_pb2 as intake
+from batonpass.queue.v1 import task_pb2
+
+from scheduler_service.domain.overlap import Overlap
+from scheduler_service.domain.schedule import Schedule
+
+
+def encode(
+    schedule: Schedule,
+    fire_id: str,
+    nominal: datetime,
+    now: datetime,
+    overlap: Overlap,
+    *,
+    depth: int = 0,
+    payload: bytes = b"",
+) -> bytes:
+    """A serialized `DueTask`. `payload` is used when the template has none of its own.
+
+    Raises DecodeError when the stored template cannot be read.
+    """
+    task = intake.DueTask(
+        namespace=schedule.namespace,
+        task_id=fire_id,
+        schedule_id=schedule.schedule_id,
+        template=task_pb2.TaskTemplate.FromString(schedule.definition.template),
+        overlap_policy=int(overlap),  # type: ignore[arg-type]
+        trigger_depth=depth,
+    )
+    task.nominal_time.FromDatetime(nominal)
+    task.fire_time.FromDatetime(now)
+    if payload and not schedule.definition.has_payload:
+        task.template.payload = payload
+    return task.SerializeToString()

@@ -1,0 +1,102 @@
+"""Makes the records of fires."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scheduler_service.app import due_task
+from scheduler_service.domain.catch_up import Settled
+from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.events import Event, event_disposition
+from scheduler_service.domain.fire import (
+    Disposition,
+    Fire,
+    FireKey,
+    FireKind,
+    event_key,
+    fire_id,
+    time_key,
+)
+from scheduler_service.domain.overlap import Overlap
+from scheduler_service.domain.schedule import Schedule
+from scheduler_service.domain.zones import Zone, local_time, utc_offset, zone
+from scheduler_service.store.fires import NewFire
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """Why a schedule fires."""
+
+    kind: FireKind
+    key: str
+    overlap: Overlap
+    event: str = ""
+    actor: str = ""
+    depth: int = 0
+    payload: bytes = field(default=b"", repr=False)
+
+
+def by_time(schedule: Schedule, settled: Settled, now: datetime) -> NewFire:
+    """An instant that came due, or a range that was settled without firing."""
+    cause = _Cause(FireKind.TIME, time_key(settled.nominal), schedule.overlap)
+    return _new(schedule, settled, cause, now)
+
+
+def by_event(schedule: Schedule, event: Event, now: datetime) -> NewFire:
+    """What a schedule makes of an event that it listens to; its nominal instant is now."""
+    disposition, detail = event_disposition(event.depth)
+    key = event_key(event.source, event.event_id)
+    cause = _Cause(FireKind.EVENT, key, schedule.overlap, event=key, depth=event.depth, payload=event.data)
+    return _new(schedule, Settled(now, disposition, detail), cause, now)
+
+
+def by_hand(schedule: Schedule, key: str, overlap: Overlap, actor: str, now: datetime) -> NewFire:
+    """A run that somebody asked for; its nominal instant is now."""
+    cause = _Cause(FireKind.MANUAL, key, overlap, actor=actor)
+    return _new(schedule, Settled(now, Disposition.PENDING), cause, now)
+
+
+def _new(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> NewFire:
+    fire = _fire(schedule, settled, cause, now)
+    task = None
+    if fire.disposition is Disposition.PENDING:
+        task = due_task.encode(
+            schedule,
+            fire.fire_id,
+            fire.nominal,
+            now,
+            cause.overlap,
+            depth=cause.depth,
+            payload=cause.payload,
+        )
+    return NewFire(schedule.namespace, schedule.incarnation, cause.key, fire, task)
+
+
+def _fire(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> Fire:
+    where, nominal = _zone(schedule), settled.nominal
+    identity = FireKey(schedule.incarnation, cause.kind, cause.key)
+    is_range = settled.last_nominal is not None
+    return Fire(
+        schedule_id=schedule.schedule_id,
+        kind=cause.kind,
+        fire_id="" if is_range else fire_id(schedule.schedule_id, nominal, identity),
+        nominal=nominal,
+        last_nominal=settled.last_nominal,
+        count=settled.count,
+        local_time=local_time(where, nominal),
+        utc_offset=utc_offset(where, nominal),
+        fired_at=now,
+        disposition=settled.disposition,
+        detail=settled.detail,
+        settled_at=None if settled.disposition is Disposition.PENDING else now,
+        event=cause.event,
+        generation=schedule.generation,
+        actor=cause.actor,
+    )
+
+
+def _zone(schedule: Schedule) -> Zone:
+    """UTC for a zone that the database of zones no longer has: a run by hand still works."""
+    try:
+        return zone(schedule.definition.time_zone)
+    except InvalidSchedule:
+        return zone("")

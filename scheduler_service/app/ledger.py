@@ -1,0 +1,60 @@
+"""What became of the instants of a schedule, and what it all adds up to."""
+
+from datetime import timedelta
+from typing import Final
+
+from scheduler_service.domain.errors import ScheduleNotFound
+from scheduler_service.domain.fire import Disposition, Fire
+from scheduler_service.domain.schedule import Totals
+from scheduler_service.store import fires, schedules
+from scheduler_service.store.fires import Position
+from scheduler_service.store.totals import totals
+from service_kit.caller import Caller
+from service_kit.clock import Clock
+from service_kit.postgres import AsyncConnection, Database
+
+OVERDUE: Final = timedelta(seconds=10)
+
+
+class Ledger:
+    """Reads only."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def page(
+        self,
+        caller: Caller,
+        schedule_id: str,
+        disposition: Disposition | None,
+        before: Position | None,
+        limit: int,
+    ) -> list[tuple[int, Fire]]:
+        """Numbers and fires, latest first. Raises ScheduleNotFound when nothing has that id."""
+
+        async def work(connection: AsyncConnection) -> list[tuple[int, Fire]]:
+            namespace = caller.namespace
+            found = await fires.page(connection, namespace, schedule_id, disposition, before, limit)
+            if not found and not await _is_known(connection, namespace, schedule_id):
+                raise ScheduleNotFound(namespace, schedule_id)
+            return found
+
+        return await self._database.unit(work, readonly=True)
+
+    async def totals(self, caller: Caller, schedule_id: str | None) -> Totals:
+        """Over the namespace, or one schedule of it. Raises ScheduleNotFound."""
+        overdue_before = self._clock.now() - OVERDUE
+        found = await self._database.unit(
+            lambda connection: totals(connection, caller.namespace, schedule_id, overdue_before),
+            readonly=True,
+        )
+        if schedule_id is not None and found.schedules == 0:
+            raise ScheduleNotFound(caller.namespace, schedule_id)
+        return found
+
+
+async def _is_known(connection: AsyncConnection, namespace: str, schedule_id: str) -> bool:
+    if await schedules.read(connection, namespace, schedule_id) is not None:
+        return True
+    return bool(await fires.page(connection, namespace, schedule_id, None, None, 1))

@@ -1,0 +1,87 @@
+"""Housekeeping: retention, schedules that could not be read, next fires under new rules of time zones."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from scheduler_service.app.signals import Signals
+from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.schedule import Schedule
+from scheduler_service.store import due, schedules
+from scheduler_service.store.maintenance import RETENTIONS, prune
+from service_kit.clock import Clock
+from service_kit.logs import logger
+from service_kit.postgres import AsyncConnection, Database
+
+log = logger(__name__)
+
+PAGE: Final = 500
+Position = tuple[str, str]
+
+
+class Maintenance:
+    """Every replica runs it: each part is harmless when done twice."""
+
+    def __init__(self, database: Database, clock: Clock, signals: Signals) -> None:
+        self._database = database
+        self._clock = clock
+        self._signals = signals
+        self._recomputed: Position | None = ("", "")
+
+    async def step(self) -> float | None:
+        """One small batch of each kind; returns 0 while there is more."""
+        now = self._clock.now()
+        more = [await prune(self._database, retention, now) for retention in RETENTIONS]
+        await self._revive()
+        await self._recompute()
+        return 0.0 if any(more) or self._recomputed is not None else None
+
+    async def _revive(self) -> None:
+        """A schedule that this version can read fires again; its policy decides on what it missed."""
+
+        async def work(connection: AsyncConnection) -> list[Schedule]:
+            revived = []
+            for schedule in await due.lock_invalid(connection, PAGE):
+                readable = _readable(schedule)
+                if readable is not None:
+                    await schedules.save(connection, readable)
+                    revived.append(readable)
+            return revived
+
+        revived = await self._database.unit(work)
+        for schedule in revived:
+            log.info("schedule can be read again", schedule_id=schedule.schedule_id)
+            self._signals.schedule_changed(listens_to_system=schedule.listens_to_system)
+
+    async def _recompute(self) -> None:
+        """Once after the start: a release of the time zone database may have moved what lies ahead."""
+        if self._recomputed is None:
+            return
+        position = self._recomputed
+        page, moved = await self._database.unit(lambda connection: _recompute(connection, position))
+        if moved:
+            log.info("next fires were recomputed", schedules=moved)
+            self._signals.due.set()
+        last = page[-1] if len(page) == PAGE else None
+        self._recomputed = None if last is None else (last.namespace, last.schedule_id)
+
+
+async def _recompute(connection: AsyncConnection, after: Position) -> tuple[list[Schedule], int]:
+    page, moved = await schedules.lock_time_page(connection, after, PAGE), 0
+    for schedule in page:
+        try:
+            next_fire: datetime | None = schedule.timetable.next_after(schedule.watermark)
+        except InvalidSchedule:
+            continue
+        if next_fire != schedule.next_fire:
+            await schedules.save(connection, replace(schedule, next_fire=next_fire))
+            moved += 1
+    return page, moved
+
+
+def _readable(schedule: Schedule) -> Schedule | None:
+    try:
+        next_fire = schedule.timetable.next_after(schedule.watermark) if schedule.enabled else None
+    except InvalidSchedule:
+        return None
+    return replace(schedule, next_fire=next_fire, invalid_reason="")

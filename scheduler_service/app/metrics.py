@@ -1,0 +1,55 @@
+"""What the scheduler measures of itself."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from scheduler_service.domain.fire import Disposition, Fire
+
+
+class SchedulerMetrics:
+    """Registered once per process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.fires = Counter(
+            "batonpass_fires",
+            "Fires and ranges recorded, by kind and first disposition",
+            ["kind", "disposition"],
+            registry=registry,
+        )
+        self.lateness = Histogram(
+            "batonpass_fire_lateness_seconds",
+            "From the nominal instant of a fire by time to its record",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
+            registry=registry,
+        )
+        self.verdicts = Counter(
+            "batonpass_verdicts", "Fires settled by the queue", ["disposition"], registry=registry
+        )
+        self.handover_seconds = Histogram(
+            "batonpass_handover_seconds", "From sending a fire to its verdict", registry=registry
+        )
+        self.in_flight = Gauge(
+            "batonpass_handover_in_flight", "Fires sent, not settled yet", registry=registry
+        )
+        self.shards = Gauge(
+            "batonpass_outbox_shards", "Parts of the outbox sent by this replica", registry=registry
+        )
+        self.queue_connected = Gauge(
+            "batonpass_queue_connected",
+            "1 while the hand-over stream to the queue is open",
+            registry=registry,
+        )
+        self.invalid = Counter("batonpass_schedules_invalid", "Schedules found unreadable", registry=registry)
+        self.outcomes = Counter("batonpass_outcomes_applied", "Outcomes applied", registry=registry)
+        self.outcomes_lost = Counter(
+            "batonpass_outcome_gaps", "Times that outcomes were older than their retention", registry=registry
+        )
+
+    def recorded(self, fires: Iterable[Fire], now: datetime) -> None:
+        """Counts fires that were recorded at `now`."""
+        for fire in fires:
+            self.fires.labels(fire.kind.name, fire.disposition.name).inc()
+            if fire.disposition is Disposition.PENDING:
+                self.lateness.observe(max(0.0, (now - fire.nominal).total_seconds()))

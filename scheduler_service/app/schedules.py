@@ -1,0 +1,260 @@
+"""Use cases of schedules. Each change is one transaction under the schedule's lock, with its audit record."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from scheduler_service.app import firing
+from scheduler_service.app.metrics import SchedulerMetrics
+from scheduler_service.app.signals import Signals
+from scheduler_service.domain.change import Change, disable, edit, enable
+from scheduler_service.domain.errors import (
+    GenerationChanged,
+    RequestReused,
+    ScheduleExists,
+    ScheduleNotFound,
+)
+from scheduler_service.domain.fire import Disposition, Fire, FireKey, FireKind
+from scheduler_service.domain.overlap import Overlap
+from scheduler_service.domain.rules import check_definition
+from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
+from scheduler_service.domain.spec import OneShotSpec
+from scheduler_service.store import actions, fires, outcomes
+from scheduler_service.store import schedules as store
+from scheduler_service.store.events import count_fires
+from scheduler_service.store.fires import NewFire
+from service_kit.caller import Caller
+from service_kit.clock import Clock
+from service_kit.postgres import AsyncConnection, Database
+
+DELETED = "the schedule was deleted before this fire was handed over"
+
+Decide = Callable[[AsyncConnection, Schedule, datetime], Awaitable[Change]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """What to create. `fingerprint` tells a repeated request from another one with its id."""
+
+    schedule_id: str
+    definition: Definition
+    enabled: bool
+    request_id: str
+    fingerprint: bytes
+
+
+class Schedules:
+    """Creates, reads, changes, deletes and runs schedules of the caller's namespace."""
+
+    def __init__(self, database: Database, clock: Clock, signals: Signals, metrics: SchedulerMetrics) -> None:
+        self._database = database
+        self._clock = clock
+        self._signals = signals
+        self._metrics = metrics
+
+    async def create(self, caller: Caller, creation: Creation) -> Schedule:
+        """Raises InvalidSchedule, ScheduleExists, RequestReused.
+
+        With a request id it is repeatable: the schedule comes back as the first call made it.
+        """
+        check_definition(creation.definition)
+        schedule = _made(caller, creation, self._clock.now())
+        created = await self._database.unit(
+            lambda connection: self._create(connection, caller, schedule, creation)
+        )
+        self._signals.schedule_changed(listens_to_system=created.listens_to_system)
+        return created
+
+    async def get(self, caller: Caller, schedule_id: str) -> Schedule:
+        """Raises ScheduleNotFound."""
+        found = await self._database.unit(
+            lambda connection: store.read(connection, caller.namespace, schedule_id), readonly=True
+        )
+        if found is None:
+            raise ScheduleNotFound(caller.namespace, schedule_id)
+        return found
+
+    async def page(self, caller: Caller, after: str, limit: int) -> Sequence[Schedule]:
+        """At most `limit` schedules with ids beyond `after`, by id."""
+        return await self._database.unit(
+            lambda connection: store.page(connection, caller.namespace, after, limit), readonly=True
+        )
+
+    async def update(
+        self,
+        caller: Caller,
+        schedule_id: str,
+        redefine: Callable[[Schedule], Definition],
+        generation: int = 0,
+        detail: str = "",
+    ) -> Schedule:
+        """Puts what `redefine` makes of the current definition in force.
+
+        Raises ScheduleNotFound, InvalidSchedule, StillCatchingUp, and GenerationChanged when `generation` is
+        given (not 0) and is not the current one.
+        """
+
+        async def decide(connection: AsyncConnection, schedule: Schedule, now: datetime) -> Change:
+            if generation not in (0, schedule.generation):
+                raise GenerationChanged(schedule_id, generation, schedule.generation)
+            definition = redefine(schedule)
+            check_definition(definition)
+            if definition == schedule.definition and not schedule.invalid_reason:
+                return Change(schedule, [])
+            is_settled = await _has_record(connection, schedule, definition)
+            return edit(schedule, definition, now, is_settled=is_settled)
+
+        return await self._change(caller, schedule_id, "update", decide, detail)
+
+    async def enable(self, caller: Caller, schedule_id: str, note: str) -> Schedule:
+        """Raises ScheduleNotFound."""
+
+        async def decide(_: AsyncConnection, schedule: Schedule, now: datetime) -> Change:
+            return enable(schedule, now, note, caller.actor)
+
+        return await self._change(caller, schedule_id, "enable", decide, note)
+
+    async def disable(self, caller: Caller, schedule_id: str, note: str) -> Schedule:
+        """Raises ScheduleNotFound, StillCatchingUp."""
+
+        async def decide(_: AsyncConnection, schedule: Schedule, now: datetime) -> Change:
+            return disable(schedule, now, note, caller.actor)
+
+        return await self._change(caller, schedule_id, "disable", decide, note)
+
+    async def delete(self, caller: Caller, schedule_id: str) -> None:
+        """Raises ScheduleNotFound. What was not handed over yet ends REJECTED."""
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> None:
+            schedule = await _locked(connection, caller, schedule_id)
+            await store.remove(connection, schedule, now, DELETED)
+            await actions.record(connection, schedule, "delete", caller.actor, now)
+
+        await self._database.unit(work)
+        self._signals.fires_settled()
+
+    async def run(self, caller: Caller, schedule_id: str, request_id: str, overlap: Overlap) -> Fire:
+        """Fires it now, also when disabled; once for a request id. Raises ScheduleNotFound."""
+        now, key = self._clock.now(), request_id or uuid.uuid4().hex
+
+        async def work(connection: AsyncConnection) -> tuple[Fire, bool]:
+            schedule = await _locked(connection, caller, schedule_id)
+            identity = FireKey(schedule.incarnation, FireKind.MANUAL, key)
+            before = await fires.by_key(connection, identity)
+            if before is not None:
+                return before, False
+            new = firing.by_hand(schedule, key, overlap, caller.actor, now)
+            await fires.record(connection, [new], now)
+            await count_fires(connection, {schedule.incarnation: 1})
+            await actions.record(connection, schedule, "run", caller.actor, now, new.fire.fire_id)
+            return new.fire, True
+
+        fire, is_new = await self._database.unit(work)
+        if is_new:
+            self._signals.fires_made()
+            self._metrics.recorded([fire], now)
+        return fire
+
+    async def _create(
+        self, connection: AsyncConnection, caller: Caller, schedule: Schedule, creation: Creation
+    ) -> Schedule:
+        request_id = creation.request_id
+        before = await _created_before(connection, caller, creation)
+        if before is not None:
+            return before
+        if not await store.insert_new(connection, schedule):
+            # The same request may have committed since the look above.
+            before = await _created_before(connection, caller, creation)
+            if before is None:
+                raise ScheduleExists(caller.namespace, schedule.schedule_id)
+            return before
+        now = schedule.created_at
+        if request_id:
+            await store.remember_creation(connection, schedule, request_id, creation.fingerprint, now)
+        if schedule.listens_to_system:
+            await outcomes.want_all_tasks(connection, True)
+        await actions.record(connection, schedule, "create", caller.actor, now)
+        return schedule
+
+    async def _change(
+        self, caller: Caller, schedule_id: str, action: str, decide: Decide, detail: str
+    ) -> Schedule:
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> tuple[Schedule, list[NewFire]]:
+            before = await _locked(connection, caller, schedule_id)
+            change = await decide(connection, before, now)
+            made = [firing.by_time(before, settled, now) for settled in change.settled]
+            if change.schedule != before:
+                await _store_change(connection, change.schedule, made, now)
+                await actions.record(connection, change.schedule, action, caller.actor, now, detail)
+            after = await store.read(connection, caller.namespace, schedule_id)
+            assert after is not None, "its row is locked"
+            return after, made
+
+        after, made = await self._database.unit(work)
+        self._signals.schedule_changed(listens_to_system=after.listens_to_system)
+        self._metrics.recorded((new.fire for new in made), now)
+        if any(new.due_task for new in made):
+            self._signals.fires_made()
+        return after
+
+
+async def _store_change(
+    connection: AsyncConnection, schedule: Schedule, made: Sequence[NewFire], now: datetime
+) -> None:
+    fired = sum(new.fire.disposition is Disposition.PENDING for new in made)
+    await fires.record(connection, made, now)
+    await store.save(connection, schedule, fired)
+    if schedule.listens_to_system:
+        await outcomes.want_all_tasks(connection, True)
+
+
+async def _locked(connection: AsyncConnection, caller: Caller, schedule_id: str) -> Schedule:
+    schedule = await store.lock(connection, caller.namespace, schedule_id)
+    if schedule is None:
+        raise ScheduleNotFound(caller.namespace, schedule_id)
+    return schedule
+
+
+async def _created_before(connection: AsyncConnection, caller: Caller, creation: Creation) -> Schedule | None:
+    if not creation.request_id:
+        return None
+    found = await store.created_before(connection, caller.namespace, creation.request_id)
+    if found is None:
+        return None
+    fingerprint, schedule = found
+    if fingerprint != creation.fingerprint:
+        raise RequestReused(creation.request_id)
+    return schedule
+
+
+async def _has_record(connection: AsyncConnection, schedule: Schedule, definition: Definition) -> bool:
+    spec = definition.spec
+    if not isinstance(spec, OneShotSpec):
+        return False
+    return await fires.has_record(connection, schedule.incarnation, spec.at)
+
+
+def _made(caller: Caller, creation: Creation, now: datetime) -> Schedule:
+    watermark = start_watermark(creation.definition.spec, now)
+    schedule = Schedule(
+        namespace=caller.namespace,
+        schedule_id=creation.schedule_id,
+        incarnation=uuid.uuid4(),
+        definition=creation.definition,
+        enabled=creation.enabled,
+        generation=1,
+        note="",
+        note_actor="",
+        watermark=watermark,
+        next_fire=None,
+        invalid_reason="",
+        created_at=now,
+        updated_at=now,
+    )
+    if not schedule.enabled:
+        return schedule
+    return replace(schedule, next_fire=schedule.timetable.next_after(watermark))

@@ -1,0 +1,38 @@
+"""Writes verdicts down: the fire is settled and the outbox forgets it, in one transaction per group."""
+
+from collections import Counter
+from typing import Final
+
+from scheduler_service.app.metrics import SchedulerMetrics
+from scheduler_service.app.signals import Signals
+from scheduler_service.app.window import Window
+from scheduler_service.store.outbox import Outbox
+from service_kit.clock import Clock
+
+GROUP: Final = 1000
+
+
+class Settling:
+    """A verdict stays in the window until it is written down, however long the database is away."""
+
+    def __init__(
+        self, outbox: Outbox, window: Window, clock: Clock, signals: Signals, metrics: SchedulerMetrics
+    ) -> None:
+        self._outbox = outbox
+        self._window = window
+        self._clock = clock
+        self._signals = signals
+        self._metrics = metrics
+
+    async def step(self) -> float | None:
+        """Settles one group; returns 0 when there are more verdicts, else None."""
+        verdicts = self._window.answered(GROUP)
+        if not verdicts:
+            return None
+        await self._outbox.settle(verdicts, self._clock.now())
+        self._window.settled(verdicts)
+        self._metrics.in_flight.set(len(self._window))
+        for disposition, count in Counter(verdict.disposition for verdict in verdicts).items():
+            self._metrics.verdicts.labels(disposition.name).inc(count)
+        self._signals.fires_settled()
+        return 0.0

@@ -1,0 +1,27 @@
+"""Settings of the Scheduler service."""
+
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from service_kit.settings import ServiceSettings
+
+
+class SchedulerSettings(ServiceSettings):
+    """Flags, `BATONPASS_SCHEDULER_*` variables and the table `[scheduler]`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_ignore_empty=True, env_prefix="BATONPASS_SCHEDULER_"
+    )
+    table: ClassVar[str] = "scheduler"
+
+    queue: str = Field(default="127.0.0.1:7402", description="host:port of the Queue service")
+
+    @field_validator("queue")
+    @classmethod
+    def _is_peer(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not (host and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError("an address is host:port, such as 127.0.0.1:7402 or queue:7402")
+        return value
