@@ -14,7 +14,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from service_kit.dbfailure import classify
 from service_kit.dsn import Dsn, database_url
+from service_kit.errors import DatabaseUnavailable
 from service_kit.locks import lock_number
 from service_kit.logs import logger
 
@@ -38,6 +40,8 @@ async def migrate(
     that fails changes nothing. Migrations name their schema themselves (`op.create_table(..., schema=...)`);
     no `env.py` is needed. The runtime role may read and write every table of the schema, but only read and
     insert into those in `append_only`. A login without CREATEROLE goes on without that role.
+
+    Raises DatabaseUnavailable when PostgreSQL is away.
     """
     dsn = database_url(url)
 
@@ -47,17 +51,27 @@ async def migrate(
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with _one_at_a_time, engine.begin() as connection:
-            await connection.execute(
-                text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(f"migrate/{schema}")}
-            )
-            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-            role = runtime_role(schema)
-            has_role = await _ensure_role(connection, role)
-            await connection.run_sync(_upgrade, script_location, schema)
-            if has_role:
-                await _grant(connection, schema, role, append_only)
+            await _bring_up_to_date(connection, script_location, schema, append_only)
+    except Exception as error:
+        failure = classify(error)
+        if failure is None:
+            raise
+        raise DatabaseUnavailable(f"{failure.value} at {dsn}: {error}") from error
     finally:
         await engine.dispose()
+
+
+async def _bring_up_to_date(
+    connection: AsyncConnection, script_location: Path, schema: str, append_only: Iterable[str]
+) -> None:
+    lock = {"number": lock_number(f"migrate/{schema}")}
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), lock)
+    await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+    role = runtime_role(schema)
+    has_role = await _ensure_role(connection, role)
+    await connection.run_sync(_upgrade, script_location, schema)
+    if has_role:
+        await _grant(connection, schema, role, append_only)
 
 
 async def schema_is_current(connection: AsyncConnection, script_location: Path, schema: str) -> bool:

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from service_kit.errors import DatabaseUnavailable
 from service_kit.migrate import migrate, runtime_role, schema_is_current
 from service_kit.postgres import AsyncConnection, Database, engine
 
@@ -147,3 +148,8 @@ async def test_login_without_createrole_goes_on_without_the_role(
 def with_schema(scripts: Path, schema: str) -> Path:
     write(scripts, "pre_0001_first.py", FIRST.replace("kit_a", schema))
     return scripts
+
+
+async def test_absent_database_is_said(scripts: Path) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await migrate("postgresql://nobody:wrong@127.0.0.1:1/none", scripts, "kit_a")
