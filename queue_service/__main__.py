@@ -102,6 +102,7 @@ class Queue:
             self._ended,
             self._happened,
         )
+        self._dispatch.completion.ended = self._signals.ended
         self._claims = ClaimStore(dispatch.claims)
         self._intake = Intake(
             IntakeStore(self._intake_database, settings.key_retention),

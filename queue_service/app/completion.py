@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Final
 
 from queue_service.app.ledger import Ledger
-from queue_service.domain.ending import FinishAnswer, Finished
+from queue_service.domain.ending import FinishAnswer, Finished, Stored
+from queue_service.domain.states import FINAL
 from queue_service.store.finish import FinishStore, Returned
 from service_kit.clock import Clock
 from service_kit.group import GroupCommit
@@ -18,7 +19,10 @@ Answers = list[FinishAnswer]
 
 
 class Completion:
-    """Stores how leases ended; `returned` is told which tasks wait again."""
+    """Stores how leases ended; `returned` is told which tasks wait again.
+
+    `ended` may be set; it is called when tasks have ended for good.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Completion:
         self._clock = clock
         self._ledger = ledger
         self._returned = returned
+        self.ended: Callable[[], None] = lambda: None
         self._group: GroupCommit[Batch, Answers] = GroupCommit(self._flush, MOST_CALLS_IN_A_GROUP)
 
     async def finish(self, reports: Sequence[Finished]) -> Answers:
@@ -62,6 +67,8 @@ class Completion:
             self._ledger.release(batch.released)
         if batch.returned:
             self._returned(batch.returned)
+        if any(isinstance(answer, Stored) and answer.state in FINAL for answer in batch.answers):
+            self.ended()
         answers = iter(batch.answers)
         return [list(islice(answers, len(batch))) for batch in batches]
 

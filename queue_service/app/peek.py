@@ -57,7 +57,7 @@ class Peek:
         blocked = await self._tasks(list(islice(before, most_blocked)), executors, pull, now)
         if placement is None:
             return Ahead(None, "", blocked)
-        found = await self._tasks([placement.candidate], executors, pull, now)
+        found = await self._reader.by_ids([placement.candidate.task], now)
         return Ahead(found[0] if found else None, _name(placement, executors, pull), blocked)
 
     async def _tasks(
