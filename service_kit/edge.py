@@ -4,7 +4,6 @@ One interceptor instead of five, because each costs as much as the rest of a sma
 packages (health, reflection, channelz) pass untouched.
 """
 
-import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -177,9 +176,7 @@ async def _validated(requests: AsyncIterator[Message]) -> AsyncIterator[Message]
 
 def _is_hang_up(error: Exception) -> bool:
     """True for what gRPC raises in a handler whose client has already ended the call."""
-    return isinstance(error, asyncio.InvalidStateError | grpc.aio.UsageError) or (
-        type(error).__name__ == "ExecuteBatchError"
-    )
+    return isinstance(error, grpc.aio.UsageError) or type(error).__name__ == "ExecuteBatchError"
 
 
 def _code_name(code: Any) -> str:

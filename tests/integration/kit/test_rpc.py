@@ -20,6 +20,7 @@ from service_kit.edge import Edge as Interceptor
 from service_kit.errors import NotFound, ResourceExhausted, ServiceError
 from service_kit.metrics import Metrics
 from service_kit.rpc import RpcServer, current_caller
+from service_kit.validation import validates_itself
 
 SERVICE = "batonpass.test.v1.TestService"
 GOOD = LeaseTaskRequest(task_id="t1", executor="someone")
@@ -56,6 +57,7 @@ class Edge:
             "Down": grpc.unary_stream_rpc_method_handler(self.down, **shape),
             "Up": grpc.stream_unary_rpc_method_handler(self.up, **shape),
             "Both": grpc.stream_stream_rpc_method_handler(self.both, **shape),
+            "Own": grpc.stream_stream_rpc_method_handler(self.own, **shape),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
@@ -79,6 +81,13 @@ class Edge:
         return LeaseTaskRequest(task_id=str(count))
 
     async def both(
+        self, requests: AsyncIterator[LeaseTaskRequest], context: Any
+    ) -> AsyncIterator[LeaseTaskRequest]:
+        async for request in requests:
+            yield request
+
+    @validates_itself
+    async def own(
         self, requests: AsyncIterator[LeaseTaskRequest], context: Any
     ) -> AsyncIterator[LeaseTaskRequest]:
         async for request in requests:
@@ -117,6 +126,7 @@ def method(channel: grpc.aio.Channel, name: str) -> Any:
         "Down": channel.unary_stream,
         "Up": channel.stream_unary,
         "Both": channel.stream_stream,
+        "Own": channel.stream_stream,
     }[name]
     return make(
         f"/{SERVICE}/{name}",
@@ -247,6 +257,11 @@ async def test_every_message_of_a_stream_is_validated(channel: grpc.aio.Channel)
         call = method(channel, name)(iterate(GOOD, BAD))
         error = await refused(call if name == "Up" else all_of(call))
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_handler_may_validate_its_messages_itself(channel: grpc.aio.Channel) -> None:
+    """One bad item among many is answered by the handler, in the stream."""
+    assert await all_of(method(channel, "Own")(iterate(GOOD, BAD))) == [GOOD, BAD]
 
 
 async def test_handler_cleans_up_when_its_client_leaves(edge: Edge, channel: grpc.aio.Channel) -> None:
