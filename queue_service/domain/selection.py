@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from operator import attrgetter
 
 from queue_service.domain.admission import Admit, Use, fits
 from queue_service.domain.handler import Lane
@@ -72,14 +73,12 @@ class _Stand:
         self.memory = room.limits.max_memory - room.use.memory
 
     def fits(self, cpu: int, memory: int) -> bool:
-        """The same rule as `admission.fits`, on what is left."""
-        return self.slots > 0 and (not cpu or cpu <= self.cpu) and (not memory or memory <= self.memory)
+        """The same rule as `admission.fits`, on what is left; slots apart."""
+        return (not cpu or cpu <= self.cpu) and (not memory or memory <= self.memory)
 
     def rank(self, cpu: int, memory: int) -> tuple[int, int, int]:
         """Smaller is better: least left of the dominant resource, then most slots."""
-        left = 0
-        if cpu or memory:
-            left = self.cpu - cpu if cpu >= memory else self.memory - memory
+        left = self.cpu - cpu if cpu >= memory else self.memory - memory
         return left, -self.slots, self.executor
 
     def take(self, cpu: int, memory: int) -> None:
@@ -88,13 +87,17 @@ class _Stand:
         self.memory -= memory
 
 
+_SLOTS = attrgetter("slots")
+
+
 class _Floor:
     """All executors while they fill up; `closed` are the lanes that nobody has a slot for."""
 
     def __init__(self, rooms: Iterable[Room]) -> None:
         self.closed: set[str] = set()
         self._refused: set[tuple[str, int, int]] = set()
-        self._by_lane: dict[str, list[_Stand]] = {}
+        self._full = 0
+        self._by_lane: dict[str, tuple[int, list[_Stand]]] = {}
         self._by_handler: defaultdict[str, list[_Stand]] = defaultdict(list)
         for room in rooms:
             stand = _Stand(room)
@@ -113,24 +116,23 @@ class _Floor:
             self._refused.add(shape)
             return None
         stand.take(cpu, memory)
+        self._full += not stand.slots
         return stand.executor
 
     def _best(self, stands: list[_Stand], cpu: int, memory: int) -> _Stand | None:
-        if len(stands) == 1:
-            return stands[0] if stands[0].fits(cpu, memory) else None
+        if not cpu and not memory:
+            return max(stands, key=_SLOTS, default=None)
         fitting = [stand for stand in stands if stand.fits(cpu, memory)]
         return min(fitting, key=lambda stand: stand.rank(cpu, memory), default=None)
 
     def _stands(self, lane: str) -> list[_Stand]:
         """Executors of the lane that have slots left; closes the lane when there are none."""
-        stands = self._by_lane.get(lane)
-        if stands is None:
-            stands = list(self._by_handler.get(handler_key(lane), ()))
-        if not all(stand.slots > 0 for stand in stands):
+        full, stands = self._by_lane.get(lane) or (-1, self._by_handler.get(handler_key(lane), []))
+        if full != self._full:
             stands = [stand for stand in stands if stand.slots > 0]
-        self._by_lane[lane] = stands
-        if not stands:
-            self.closed.add(lane)
+            self._by_lane[lane] = self._full, stands
+            if not stands:
+                self.closed.add(lane)
         return stands
 
 
