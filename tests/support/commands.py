@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import click
 from batonpass.cli.main import cli
 
+from queue_service.settings import QueueSettings
+from scheduler_service.settings import SchedulerSettings
 from service_kit import probe
+from service_kit.settings import Settings, load
 
 
 def parse(words: Sequence[str]) -> None:
@@ -17,8 +20,18 @@ def parse(words: Sequence[str]) -> None:
             probe.parser().parse_args(rest)
         case ["batonpass", *rest]:
             parse_cli(rest)
+        case ["python", "-m", "queue_service", *rest]:
+            parse_service(QueueSettings, rest)
+        case ["python", "-m", "scheduler_service", *rest]:
+            parse_service(SchedulerSettings, rest)
         case _:
             raise AssertionError(f"no program of ours: {words}")
+
+
+def parse_service(settings: type[Settings], words: Sequence[str]) -> None:
+    """`words` are verb and flags; where the database is comes from elsewhere."""
+    flags = words[1:] if words[:1] in (["migrate"], ["serve"]) else words
+    load(settings, [*flags, "--database-url=postgresql://host/database"])
 
 
 def parse_cli(words: Sequence[str]) -> None:

@@ -1,10 +1,12 @@
 """The contract: every part documented, the generated code fresh, every call served and reachable."""
 
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import grpc
 import grpc_tools
 import pytest
 from google.protobuf.descriptor_pb2 import (
@@ -12,10 +14,14 @@ from google.protobuf.descriptor_pb2 import (
     EnumDescriptorProto,
     FileDescriptorProto,
     FileDescriptorSet,
+    MethodDescriptorProto,
 )
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_tools import protoc
 
 from tests.support.npm import npm_project
+from tests.support.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = ROOT / "protos"
@@ -87,6 +93,82 @@ def test_contract_only_grows(tmp_path):
     subprocess.run(["tar", "-x", "-C", base], input=archive, check=True)
     with npm_project() as project:
         project.run("buf", "breaking", str(PROTOS), "--against", str(base / "protos"))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        running.start()
+        yield running
+
+
+def test_every_call_is_served(stack, files):
+    """Each server's reflection names its package's services whole, and no call answers UNIMPLEMENTED."""
+    for package, address in (
+        ("batonpass.queue.v1", stack.queue_address),
+        ("batonpass.scheduler.v1", stack.scheduler_address),
+    ):
+        declared = {path: method for path, method in calls(files).items() if path.startswith(f"/{package}.")}
+        assert declared
+        with grpc.insecure_channel(address) as channel:
+            assert reflected(channel, package) == declared.keys()
+            codes = {path: code_of(channel, path, method) for path, method in declared.items()}
+        missing = [path for path, code in codes.items() if code is grpc.StatusCode.UNIMPLEMENTED]
+        assert not missing
+
+
+def test_every_call_is_reachable_from_python(files):
+    """Client, agent or command line make it; the scheduler makes those of the intake."""
+    clients = sources(ROOT / "clients" / "python" / "batonpass" / part for part in ("client", "agent", "cli"))
+    scheduler = sources([ROOT / "scheduler_service"])
+    unused = [
+        path
+        for path in calls(files)
+        if not re.search(
+            rf"\b{path.rpartition('/')[2]}\b", scheduler if ".IntakeService/" in path else clients
+        )
+    ]
+    assert not unused
+
+
+def calls(files: Sequence[FileDescriptorProto]) -> dict[str, MethodDescriptorProto]:
+    """`/package.Service/Method` -> its declaration."""
+    return {
+        f"/{file.package}.{service.name}/{method.name}": method
+        for file in files
+        for service in file.service
+        for method in service.method
+    }
+
+
+def reflected(channel: grpc.Channel, package: str) -> set[str]:
+    """The calls of the package's services, as the server itself describes them."""
+    database = ProtoReflectionDescriptorDatabase(channel)
+    pool = DescriptorPool(database)
+    names = [name for name in database.get_services() if name.startswith(f"{package}.")]
+    return {f"/{name}/{method.name}" for name in names for method in pool.FindServiceByName(name).methods}
+
+
+def code_of(channel: grpc.Channel, path: str, method: MethodDescriptorProto) -> grpc.StatusCode:
+    """What an empty request is answered with, within 2 s."""
+    if method.client_streaming:
+        answers = iter(channel.stream_stream(path)(iter([b""]), timeout=2))
+    elif method.server_streaming:
+        answers = iter(channel.unary_stream(path)(b"", timeout=2))
+    else:
+        answers = (channel.unary_unary(path)(request, timeout=2) for request in [b""])
+    try:
+        next(answers, None)
+    except grpc.RpcError as error:
+        code: grpc.StatusCode = error.code()
+        return code
+    return grpc.StatusCode.OK
+
+
+def sources(folders: Iterable[Path]) -> str:
+    """The written code below the folders."""
+    paths = (path for folder in folders for path in folder.rglob("*.py") if "_pb2" not in path.name)
+    return "\n".join(path.read_text() for path in paths)
 
 
 def archive_of(branches: Sequence[str]) -> bytes | None:
