@@ -80,18 +80,19 @@ def reset(plan: Plan, state: StateFolder) -> int:
 
 
 def status(state: StateFolder) -> int:
-    """Prints each process and address; exit code 0 when the stack runs and every service serves, else 1."""
+    """Prints each process and address; exit code 0 when everything runs and serves, else 1."""
     if not state.is_running():
         print("nothing runs")
         return 1
-    for name, pid in state.record().get("processes", {}).items():
+    processes = state.record().get("processes", {})
+    for name, pid in processes.items():
         print(f"{name:10} {f'process {pid}' if pid else 'down, waits to be started again'}")
     endpoints = _endpoints(state)
     healthy = {name: is_healthy(address) for name, address in endpoints.items() if name.endswith("_metrics")}
     _print_endpoints(state)
     for name in (name for name, good in healthy.items() if not good):
         print(f"{name.removesuffix('_metrics')} does not serve: see {state.logs}")
-    return 0 if endpoints and all(healthy.values()) else 1
+    return 0 if endpoints and all(healthy.values()) and all(processes.values()) else 1
 
 
 def _start_supervisor(detach: bool) -> "subprocess.Popen[str]":

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Final
 
 import psutil
 
@@ -53,8 +53,11 @@ class Supervisor:
             try:
                 wait_until_gone(self._state.record())
                 self._start()
+                self._look_after()
                 self._say(READY)
-                self._keep_alive()
+                while True:
+                    time.sleep(5 * _TICK)
+                    self._look_after()
             except _Stopped:
                 return 0
             except StackFailed as error:
@@ -133,15 +136,13 @@ class Supervisor:
                 raise StackFailed(f"{child.name} {what}:\n{child.log_tail()}")
             time.sleep(_TICK)
 
-    def _keep_alive(self) -> NoReturn:
-        while True:
-            self._reap_adopted()
-            for child in self._children:
-                line = child.keep_alive()
-                if line is not None:
-                    self._say(line)
-                    self._remember()
-            time.sleep(5 * _TICK)
+    def _look_after(self) -> None:
+        self._reap_adopted()
+        for child in self._children:
+            line = child.keep_alive()
+            if line is not None:
+                self._say(line)
+                self._remember()
 
     def _reap_adopted(self) -> None:
         """Orphans that ended after they became ours; the children themselves are looked after by `Child`."""
