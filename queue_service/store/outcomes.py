@@ -82,7 +82,7 @@ class OutcomeStore:
 
 
 def _check(cursor: Cursor, xmax: int, floor: int | None) -> None:
-    if cursor != START and floor is not None and cursor.xid < floor:
+    if cursor != START and floor is not None and cursor.xid <= floor:
         raise CursorGone("outcomes after this cursor have left the history")
     if cursor.xid > xmax:
         raise CursorGone("the cursor is ahead of this database, which may be an older copy")
