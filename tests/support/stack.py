@@ -235,14 +235,14 @@ class Stack:
         }
 
     def stop(self) -> None:
-        """Stops what runs, clients first; fails when something would not stop."""
+        """Stops what runs, clients first, and forgets the data; fails when something would not stop."""
         try:
             for daemon in (*self.agents.values(), *self.schedulers, *self.queues):
                 if daemon.running:
                     daemon.signal(signal.SIGCONT)
                     daemon.stop()
         finally:
-            self.postgres.stop()
+            self.postgres.remove()
 
     def _service(self, module: str, number: int) -> Daemon:
         return _Service(self, module, number)
