@@ -164,7 +164,11 @@ class Queue:
     def _serve(self) -> RpcServer:
         clock, signals = self._clock, self._signals
         completion, roster = self._dispatch.completion, self._dispatch.roster
-        reader, executors, pulls = TaskReader(self._api), ExecutorStore(self._api), PullStore(self._api)
+        reader, executors, pulls = (
+            TaskReader(self._api),
+            ExecutorStore(self._api),
+            PullStore(self._api, self._claims),
+        )
         outcomes = OutcomeStore(self._api)
         feed = OutcomeFeed(outcomes, self._ended)
         queue = QueueService(
@@ -178,7 +182,7 @@ class Queue:
             clock,
         )
         pull = PullService(
-            Pull(reader, pulls, executors, self._claims, completion, clock),
+            Pull(reader, pulls, executors, completion, clock),
             Peek(reader, pulls, executors, clock),
             clock,
         )

@@ -17,9 +17,8 @@ from queue_service.domain.states import Category, State
 from queue_service.domain.task import Task
 from queue_service.domain.waiting import refused, waiting_reason
 from queue_service.store import claims
-from queue_service.store.claims import ClaimStore, PullLease
 from queue_service.store.executors import ExecutorStore
-from queue_service.store.pulls import HeldLease, PullStore
+from queue_service.store.pulls import HeldLease, PullStore, RequestTaken
 from queue_service.store.reads import TaskReader
 from service_kit.clock import Clock
 from service_kit.errors import Aborted
@@ -63,28 +62,28 @@ class Pull:
         reader: TaskReader,
         pulls: PullStore,
         executors: ExecutorStore,
-        claims: ClaimStore,
         completion: Completion,
         clock: Clock,
     ) -> None:
         self._reader = reader
         self._pulls = pulls
         self._executors = executors
-        self._claims = claims
         self._completion = completion
         self._clock = clock
 
     async def lease(self, wish: Wish) -> Leased:
         """Leases one task. Raises NoTask, TaskNotFound, TaskNotWaiting, OverLimit, Aborted."""
         executor = await self._pulls.register(wish.namespace, wish.executor, self._clock.now())
-        repeated = await self._by_request(executor, wish)
-        if repeated is None:
-            lease = await (self._named(executor, wish) if wish.task_id else self._first(executor, wish))
-            repeated = HeldLease(lease.task, lease.token, lease.expires_at)
-        task = await self._reader.by_id(wish.namespace, repeated.task, self._clock.now())
-        if task is None:
-            raise Aborted("the task ended at this very moment; repeat the request")
-        return Leased(task, repeated.token, repeated.expires_at)
+        held = await self._by_request(executor, wish)
+        if held is None:
+            try:
+                held = await (self._named(executor, wish) if wish.task_id else self._first(executor, wish))
+            except RequestTaken:
+                held = await self._by_request(executor, wish)
+        task = held and await self._reader.by_id(wish.namespace, held.task, self._clock.now())
+        if held is None or task is None:
+            raise Aborted("the lease ended at this very moment; repeat the request")
+        return Leased(task, held.token, held.expires_at)
 
     async def extend(self, key: Key, token: int, by: timedelta) -> datetime:
         """Moves the end of a lease to `by` from now and returns it. Raises TaskNotFound, StaleLease."""
@@ -166,13 +165,7 @@ class Pull:
         self, executor: int, wish: Wish, task: int, version: int | None
     ) -> HeldLease | claims.Taken | claims.OverLimit:
         now = self._clock.now()
-        expires_at = now + wish.duration
-        claimed = await self._claims.claim_pull(
-            executor, [(task, version)], now, expires_at, wish.request_id or None
-        )
-        if isinstance(claimed, PullLease):
-            return HeldLease(claimed.task, claimed.token, expires_at)
-        return claimed
+        return await self._pulls.claim(executor, task, version, now, now + wish.duration, wish.request_id)
 
     async def _not_waiting(self, wish: Wish) -> Exception:
         """Why the task named cannot be leased, as it is now."""

@@ -4,7 +4,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
+import asyncpg
+
 from queue_service.domain.order import Candidate
+from queue_service.store.claims import ClaimStore, OverLimit, Taken
 from queue_service.store.sequences import candidate
 from queue_service.store.statements import SQL
 from service_kit.postgres import AsyncConnection, Database, raw
@@ -18,11 +21,36 @@ class HeldLease(NamedTuple):
     expires_at: datetime
 
 
+class RequestTaken(Exception):
+    """Another call with the same `request_id` has won a lease in the meantime."""
+
+
 class PullStore:
     """Statements of the pull API."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, claims: ClaimStore) -> None:
         self._database = database
+        self._claims = claims
+
+    async def claim(
+        self,
+        executor: int,
+        task: int,
+        version: int | None,
+        now: datetime,
+        expires_at: datetime,
+        request_id: str,
+    ) -> HeldLease | Taken | OverLimit:
+        """As `ClaimStore.claim_pull`, for one task. Raises RequestTaken."""
+        try:
+            claimed = await self._claims.claim_pull(
+                executor, [(task, version)], now, expires_at, request_id or None
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise RequestTaken from error
+        if isinstance(claimed, Taken | OverLimit):
+            return claimed
+        return HeldLease(claimed.task, claimed.token, expires_at)
 
     async def register(self, namespace: str, name: str, now: datetime) -> int:
         """The executor that a pull client counts as; made by its first lease."""
