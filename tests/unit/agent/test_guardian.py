@@ -198,10 +198,9 @@ def test_a_renewed_lease_goes_on(guarded):
 
 
 def test_nothing_starts_without_a_lease(guarded):
-    guarded.send("idle")
+    guarded.renew(-1)
     ended, _ = guarded.run("echo hello")
-    assert ended.exit_code == 127
-    assert "lease" in ended.error
+    assert (ended.exit_code, ended.stopped) == (127, "lease")
 
 
 AGENT = """

@@ -12,9 +12,6 @@ from batonpass.agent.guardian.system import die_with_parent, kill_group
 from batonpass.agent.guardian.tail import Tail
 from batonpass.agent.guardian.wire import Ended
 
-TIMEOUT_GRACE: Final = 5.0
-"""Seconds between SIGTERM and SIGKILL for a command that ran into its timeout."""
-
 _READ: Final = 64 * 1024
 _MAXRSS_UNIT: Final = 1024
 

@@ -10,14 +10,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from batonpass.agent import clock
+from batonpass.agent.graces import LEASE_GRACE, TIMEOUT_GRACE
 from batonpass.agent.guardian import system
 from batonpass.agent.guardian.cadence import NEVER, Cadence
-from batonpass.agent.guardian.command import TIMEOUT_GRACE, Command
+from batonpass.agent.guardian.command import Command
 from batonpass.agent.guardian.tree import Tree
 from batonpass.agent.guardian.wire import Ended, Frames, frame
-
-LEASE_GRACE: Final = 1.0
-"""Seconds between SIGTERM and SIGKILL when the lease is over; the queue gives the work to others after 3."""
 
 AGENT_GRACE: Final = 2.0
 """Seconds that an agent which runs handlers itself has after its lease to say that it runs none any more."""
@@ -91,7 +89,7 @@ class Guardian:
     def _start(self, header: dict[str, Any], payload: bytes) -> None:
         key = header["id"]
         if self._lease is None or clock.now() >= self._lease:
-            self._send(_not_started("the lease is over").header(key))
+            self._send(_not_started("the lease is over", "lease").header(key))
             return
         try:
             command = Command(key, header["argv"], header["env"], header["timeout"], payload)
@@ -112,18 +110,17 @@ class Guardian:
         self._lease = header["until"]
         self._agent_kill_at = NEVER
 
-    def _idle(self, _: dict[str, Any], __: bytes) -> None:
-        self._lease = None
-        self._agent_kill_at = NEVER
-
     def _watch(self, header: dict[str, Any], _: bytes) -> None:
         self._runs_handlers = header["on"]
+        if not self._runs_handlers:
+            self._agent_kill_at = NEVER
+        elif self._lease is None:
+            self._agent_kill_at = time.monotonic() + AGENT_GRACE
 
     _actions: Final[dict[str, Callable[..., None]]] = {
         "start": _start,
         "stop": _stop,
         "lease": _renew,
-        "idle": _idle,
         "watch": _watch,
     }
 
@@ -267,5 +264,5 @@ class Guardian:
         self._receive()
 
 
-def _not_started(error: str) -> Ended:
-    return Ended(exit_code=127, stopped="", cpu_seconds=0, peak_bytes=0, duration=0, error=error)
+def _not_started(error: str, stopped: str = "") -> Ended:
+    return Ended(exit_code=127, stopped=stopped, cpu_seconds=0, peak_bytes=0, duration=0, error=error)

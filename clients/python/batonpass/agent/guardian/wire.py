@@ -6,8 +6,7 @@ Agent to guardian, by `op`:
     start  id, argv, env (added to the guardian's own), timeout (seconds); the rest is the command's stdin
     stop   id, grace (seconds): SIGTERM, then SIGKILL
     lease  until (seconds of CLOCK_BOOTTIME): everything is stopped then, unless another one comes before
-    idle   no lease and nothing to stop
-    watch  on: whether the agent itself runs handlers and must be killed when it outlives the lease
+    watch  on: whether the agent itself runs handlers, and must be killed when it still does after the lease
 Guardian to agent:
     ended  id and the fields of `Ended`; the rest is the output's tail
 """

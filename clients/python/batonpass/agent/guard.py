@@ -1,0 +1,104 @@
+"""The agent's side of the guardian."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import subprocess
+from collections.abc import Callable
+from typing import Any, Final
+
+from batonpass.agent.guardian.start import start_guardian
+from batonpass.agent.guardian.wire import Ended, Frames, frame
+
+log = logging.getLogger(__name__)
+
+_END: Final = 5.0
+"""Seconds for the guardian to end when nothing runs."""
+
+
+class Guard(asyncio.Protocol):
+    """Starts the guardian, tells it what to run and how long the lease is, and starts another one when it
+    dies.
+
+    `ended` is called with each end, `died` when the guardian was killed and took all commands along.
+    """
+
+    def __init__(self) -> None:
+        """Starts the guardian's process at once: no event loop and no gRPC may be there yet."""
+        self.ended: Callable[[int, Ended, bytes], None] = lambda *_: None
+        self.died: Callable[[], None] = lambda: None
+        self.watching = False
+        self._until: float | None = None
+        self._process: subprocess.Popen[bytes]
+        self._link: socket.socket
+        self._process, self._link = start_guardian()
+        self._frames = Frames()
+        self._transport: asyncio.WriteTransport | None = None
+        self._closing = False
+
+    async def connect(self) -> None:
+        """Begins to serve the running event loop."""
+        self._link.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=self._link)
+
+    def start(self, key: int, argv: list[str], env: dict[str, str], timeout: float, payload: bytes) -> None:
+        """Runs a command; `ended` is called with `key` when it is over."""
+        self._send({"op": "start", "id": key, "argv": argv, "env": env, "timeout": timeout}, payload)
+
+    def stop(self, key: int, grace: float) -> None:
+        """Stops a command."""
+        self._send({"op": "stop", "id": key, "grace": grace})
+
+    def renew(self, until: float) -> None:
+        """Everything may run until then (seconds of the lease clock)."""
+        self._until = until
+        self._send({"op": "lease", "until": until})
+
+    def watch(self, on: bool) -> None:
+        """Whether this process runs handlers, which must not outlive the lease either."""
+        if on is not self.watching:
+            self.watching = on
+            self._send({"op": "watch", "on": on})
+
+    async def close(self) -> None:
+        """Lets the guardian end; what still runs is ended by it."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, _END)
+
+    def discard(self) -> None:
+        """Ends the guardian before it was connected."""
+        self._link.close()
+        self._process.wait(_END)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for header, rest in self._frames.feed(data):
+            self.ended(header["id"], Ended.of(header), rest)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if not self._closing:
+            log.error("the guardian has died, and with it every command; starting another one")
+            self._again = asyncio.get_running_loop().create_task(self._restart())
+
+    async def _restart(self) -> None:
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
+        self._process, self._link = start_guardian()
+        self._frames = Frames()
+        await self.connect()
+        self.died()
+        if self._until is not None:
+            self.renew(self._until)
+        self._send({"op": "watch", "on": self.watching})
+
+    def _send(self, header: dict[str, Any], rest: bytes = b"") -> None:
+        if self._transport is not None:
+            self._transport.write(frame(header, rest))

@@ -1,0 +1,112 @@
+"""Runs an agent in this process."""
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from batonpass.agent.config import AgentConfig
+from batonpass.agent.errors import AgentError
+from batonpass.agent.worker import Worker
+from batonpass.client.errors import BatonpassError
+
+if TYPE_CHECKING:
+    from batonpass.agent.agent import Agent
+    from batonpass.agent.guard import Guard
+
+log = logging.getLogger(__name__)
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def run(config: AgentConfig) -> int:
+    """Runs the agent until SIGTERM or SIGINT, after which running work may end within the grace; again: at
+    once.
+
+    Returns the exit code: 0 after a signal, 1 when it had to end for another reason, which is logged.
+    """
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        guard = _guard(config)
+        asyncio.run(_run(config, guard))
+    except (AgentError, BatonpassError) as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+async def serve(config: AgentConfig, stop: asyncio.Event | None = None) -> None:
+    """Runs the agent in the running event loop until `stop` is set; cancelled, it ends all work at once.
+
+    Raises AgentError when it cannot go on.
+    """
+    guard = _guard(config)
+    agent = _agent(config, guard)
+    told = asyncio.create_task(_pass_on(stop, agent)) if stop is not None else None
+    try:
+        await agent.run()
+    finally:
+        if told is not None:
+            told.cancel()
+
+
+def worker_of(config: AgentConfig) -> Worker | None:
+    """The worker of `handlers`; `module:name` is imported, also from the working directory.
+
+    Raises AgentError.
+    """
+    if not isinstance(config.handlers, str):
+        return config.handlers
+    module, _, name = config.handlers.partition(":")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), name or "worker")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise AgentError(f"handlers {config.handlers!r}: {error}") from error
+    if not isinstance(found, Worker):
+        raise AgentError(f"handlers {config.handlers!r}: is a {type(found).__name__}, not a batonpass.Worker")
+    return found
+
+
+async def _run(config: AgentConfig, guard: "Guard | None") -> None:
+    agent = _agent(config, guard)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+    await agent.run()
+
+
+def _agent(config: AgentConfig, guard: "Guard | None") -> "Agent":
+    try:
+        from batonpass.agent.agent import Agent
+
+        return Agent(config, worker_of(config), guard)
+    except BaseException:
+        if guard is not None:
+            guard.discard()
+        raise
+
+
+def _guard(config: AgentConfig) -> "Guard | None":
+    """The guardian comes before everything else: before gRPC, and before the handlers' own modules."""
+    if sys.platform != "linux":
+        if config.allow_shell:
+            raise AgentError("shell commands need Linux, where they can be kept from outliving their lease")
+        return None
+    if not (config.allow_shell or config.watchdog):
+        return None
+    from batonpass.agent.guard import Guard
+
+    return Guard()
+
+
+async def _pass_on(stop: asyncio.Event, agent: "Agent") -> None:
+    await stop.wait()
+    agent.stop()
