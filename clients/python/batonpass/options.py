@@ -40,7 +40,7 @@ CLIENT_OPTIONS: Final[Options] = (
 SERVER_OPTIONS: Final[Options] = (
     *_KEEPALIVE,
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # A port that is taken is an error, not a second listener that gets half of the calls.
     ("grpc.so_reuseport", 0),
 )
