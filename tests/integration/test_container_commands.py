@@ -13,6 +13,7 @@ import sys
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -65,6 +66,10 @@ class Containers:
         words = self._moved(command_of(service), 1)
         return self._run(words, self._environment(name), check)
 
+    def json(self, *words: str) -> Any:
+        """What `cli` prints for the words."""
+        return json.loads(self.run("cli", *words, "-o", "json").stdout)
+
     def start(self, name: str) -> None:
         """Every replica of a service; returns when each is healthy."""
         for number in range(1, SERVICES[name]["deploy"]["replicas"] + 1):
@@ -79,6 +84,8 @@ class Containers:
 
     def healthy(self, name: str, number: int) -> bool:
         words = self._moved(healthcheck_of(SERVICES[name]), number)
+        if name == "agent":
+            words.append(f"agent-{number}")
         return self._run(words, self._environment(name), check=False).returncode == 0
 
     def address(self, name: str, number: int) -> str:
@@ -115,7 +122,8 @@ class Containers:
 
     def _move(self, word: str, number: int) -> str:
         """Container paths, names and ports as they are here; a replica listens on a port of its own."""
-        word = word.replace("/certs", str(self.certs))
+        word = word.replace("/certs", str(self.certs)).replace("/opt/batonpass", str(ROOT))
+        word = word.replace("/var/lib/batonpass", str(self.folder))
         word = re.sub(r"(--metrics-listen=127\.0\.0\.1):\d+", r"\1:0", word)
         for name, port in (("queue", 7402), ("scheduler", 7401)):
             word = word.replace(f"0.0.0.0:{port}", f"127.0.0.1:{self._ports[name, number]}")
@@ -143,17 +151,14 @@ def test_commands_of_the_compose_file_make_a_working_whole(containers):
     for name in ("queue", "scheduler", "agent"):
         containers.start(name)
 
-    executors = json.loads(containers.run("cli", "executor", "list", "-o", "json").stdout)["executors"]
-    assert [executor["state"] for executor in executors] == ["ONLINE"] * 2
-    containers.run("cli", "schedule", "create", "s1", "--name", "One", "--handler", "name:x", "--every", "1h")
-    for words in (
-        ("task", "enqueue", "t1", "--priority", "9"),
-        ("task", "execute", "t1"),
-        ("task", "complete", "t1", "--exit-code", "0"),
-    ):
-        containers.run("cli", *words)
-    task = json.loads(containers.run("cli", "task", "get", "t1", "-o", "json").stdout)
+    schedule = ("--name", "Backup", "--handler", "name:backup", "--cron", "0 2 * * *")
+    containers.run("cli", "schedule", "create", "backup", *schedule)
+    containers.run("cli", "schedule", "queue", "backup")
+    containers.run("cli", "process")
+    (task,) = containers.json("task", "list", "--schedule", "backup")["tasks"]
     assert task["state"] == "SUCCEEDED"
+    assert task["executor"] in ("agent-1", "agent-2")
+    assert list((containers.folder / "output" / "backups").glob("*.tar.gz"))
 
     with grpc.insecure_channel(containers.address("queue", 1)) as plaintext:
         ready = grpc.channel_ready_future(plaintext)

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from batonpass.cli.main import cli
@@ -11,6 +12,8 @@ from queue_service.settings import QueueSettings
 from scheduler_service.settings import SchedulerSettings
 from service_kit import probe
 from service_kit.settings import Settings, load
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def parse(words: Sequence[str]) -> None:
@@ -24,6 +27,8 @@ def parse(words: Sequence[str]) -> None:
             parse_service(QueueSettings, rest)
         case ["python", "-m", "scheduler_service", *rest]:
             parse_service(SchedulerSettings, rest)
+        case [program] if (EXAMPLES / Path(program).name).is_file():
+            pass
         case _:
             raise AssertionError(f"no program of ours: {words}")
 
