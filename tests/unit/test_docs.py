@@ -9,6 +9,8 @@ from types import ModuleType
 import grpc
 import pytest
 
+from queue_service.settings import QueueSettings
+from scheduler_service.settings import SchedulerSettings
 from service_kit import errors
 from service_kit.errors import ServiceError
 from tests.support.commands import in_shell, parse
@@ -17,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").glob("*/README.md")])
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#([^)\s]+))?\)")
 FENCE = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PACKAGES = ("queue_service", "scheduler_service", "service_kit")
+METRIC = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"(batonpass_[a-z_]+)"')
 REASON = re.compile(r"`([A-Z][A-Z_]+)`")
 
 
@@ -44,6 +48,31 @@ def test_every_reason_of_a_refusal_is_explained():
     table = (ROOT / "docs" / "api.md").read_text().split("## Errors")[1].split("\n## ")[0]
     explained = {word for row in table.splitlines() for word in REASON.findall("|".join(row.split("|")[2:3]))}
     assert explained - general == reasons() - general
+
+
+@pytest.mark.parametrize("settings", [QueueSettings, SchedulerSettings])
+def test_every_setting_is_explained(settings):
+    flags = {f"--{name.replace('_', '-')}" for name in settings.model_fields}
+    assert flags <= explained_flags()
+
+
+def test_no_setting_is_explained_that_there_is_not():
+    fields = {*QueueSettings.model_fields, *SchedulerSettings.model_fields}
+    assert explained_flags() <= {f"--{name.replace('_', '-')}" for name in fields}
+
+
+def test_every_metric_of_the_services_is_explained():
+    page = (ROOT / "docs" / "operations.md").read_text()
+    sources = [path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    metrics = {name for text in sources for name in METRIC.findall(text)}
+    assert metrics
+    assert [name for name in sorted(metrics) if f"`{name}" not in page] == []
+
+
+def explained_flags() -> set[str]:
+    section = (ROOT / "docs" / "operations.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    first_cells = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `--")]
+    return {flag for cell in first_cells for flag in re.findall(r"`(--[a-z-]+)`", cell)}
 
 
 def anchors(page: Path) -> set[str]:
