@@ -57,7 +57,7 @@ class Dispatch:
             clock, terms, self.completion, self._heartbeats, self._starts, claims, freed=wake.set
         )
         self.roster = Roster(
-            SessionStore(databases.finish), tools, ledger, self._candidates, replica, lookout.hint
+            SessionStore(databases.finish), tools, ledger, self._candidates, replica, lookout.survey
         )
         self.dispatcher = Dispatcher(
             claims, clock, terms, ledger, self._candidates, lookout, self.roster, wake

@@ -109,13 +109,16 @@ class Lookout:
         finally:
             job.pace.end()
 
-    async def _new_lists(self, _: datetime) -> bool:
-        """Lists that had no tasks before. True when there may be more."""
+    async def survey(self) -> None:
+        """Finds the heads of all lists that have become of interest. Raises DatabaseUnavailable."""
+        await self._new_lists(self._clock.now())
+
+    async def _new_lists(self, now: datetime) -> bool:
+        """Lists that had no tasks before."""
         found = await self._store.levels(self._gaps())
-        for key in found:
-            self._candidates.find(key)
-        await self._read_on([self._candidates.find(key) for key in found], PAGE, self._clock.now())
-        return bool(found)
+        limit = self._candidates.page(PAGE, MOST_ROWS)
+        await self._read_on([self._candidates.find(key) for key in found], limit, now)
+        return False
 
     def _gaps(self) -> list[Gap]:
         levels: defaultdict[str, list[int]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """The sessions that this replica has: how they begin and end."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from queue_service.app.candidates import Candidates
@@ -26,7 +26,7 @@ PAGE: Final = 1_000
 class Roster:
     """Opens and closes sessions; `sessions` has those whose streams are here, by session epoch.
 
-    `served_anew` is called when the executors here serve other handlers than before.
+    `survey` finds the heads of lists that have become of interest, before the first offer is made.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Roster:
         ledger: Ledger,
         candidates: Candidates,
         replica: str,
-        served_anew: Callable[[], None],
+        survey: Callable[[], Awaitable[None]],
     ) -> None:
-        self._served_anew = served_anew
+        self._survey = survey
         self._store = store
         self._tools = tools
         self._ledger = ledger
@@ -67,7 +67,14 @@ class Roster:
         await self._store.close_earlier(opened, registration.instance_id, now)
         await self._ledger.learn([opened.executor])
         session = Session(opened, registration, moved, self._tools)
-        self._welcome(session, moved)
+        self._enter(session)
+        try:
+            if self._want():
+                await self._survey()
+            self._welcome(session, moved)
+        except BaseException:
+            self.close(session)
+            raise
         return session
 
     def close(self, session: Session) -> None:
@@ -122,12 +129,7 @@ class Roster:
         while rest := await self._store.left_behind(opened, instance_id, PAGE):
             await self._tools.completion.finish([_left_behind(each) for each in rest])
 
-    def _welcome(self, session: Session, held: Sequence[Ref]) -> None:
-        standing = self._ledger.standing(session.executor)
-        assert standing is not None
-        session.outbox.welcome(
-            Welcome(session.id, self._tools.terms, held, standing.limits, self._tools.clock.now())
-        )
+    def _enter(self, session: Session) -> None:
         self.sessions[session.id] = session
         self._all_closed.clear()
         newest = max(each.id for each in self._of(session.executor))
@@ -135,13 +137,19 @@ class Roster:
             session.supersede(newest)
         if self._draining:
             session.outbox.end(Drain())
-        self._want()
+
+    def _welcome(self, session: Session, held: Sequence[Ref]) -> None:
+        standing = self._ledger.standing(session.executor)
+        assert standing is not None
+        session.outbox.welcome(
+            Welcome(session.id, self._tools.terms, held, standing.limits, self._tools.clock.now())
+        )
         log.info("session opened", executor=session.name, session=session.id, held=len(held))
 
-    def _want(self) -> None:
+    def _want(self) -> bool:
+        """True when the executors here serve other handlers than before."""
         served = ((each.namespace, key) for each in self.sessions.values() for key in each.handler_keys)
-        if self._candidates.want(served):
-            self._served_anew()
+        return self._candidates.want(served)
 
 
 def _left_behind(lease: HeldLease) -> Finished:

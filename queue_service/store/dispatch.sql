@@ -214,10 +214,12 @@ GROUP BY kind, state, namespace, executor, actor, detail
 
 -- name: recall
 -- What earlier reports of leases $1, $2 (task, token) led to, where they were of executors $3 (null: anybody).
+-- An attempt that was given up for lost (3) was reported by nobody: its executor is told that it is stale.
 SELECT a.task, a.token, a.state
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (task, token, executor)
 JOIN queue.attempts AS a ON a.token = u.token AND a.task = u.task
-WHERE u.executor IS NULL OR a.executor = (SELECT e.name FROM queue.executors AS e WHERE e.id = u.executor)
+WHERE a.result <> 3
+  AND (u.executor IS NULL OR a.executor = (SELECT e.name FROM queue.executors AS e WHERE e.id = u.executor))
 
 -- name: start
 -- Marks offers $1, $2 (task, token) of sessions $3 as accepted at $4, and returns those it found unanswered.
@@ -404,12 +406,19 @@ WHERE t.run_at > t.order_at AND (t.run_at, t.id) > ($1, $2) AND t.run_at <= $3
 ORDER BY t.run_at, t.id LIMIT $4
 
 -- name: levels
--- A level of each lane $1 that lies between $2 and $3 and has tasks: asked for the gaps between the levels that
--- are known, it finds new ones and never reads through lists.
-SELECT u.lane, t.level
-FROM unnest($1::text[], $2::smallint[], $3::smallint[]) AS u (lane, above, below)
-CROSS JOIN LATERAL (
-    SELECT t.level FROM queue.tasks AS t
-    WHERE t.ready AND t.lane = u.lane AND t.level > u.above AND t.level < u.below
-    ORDER BY t.level LIMIT 1
-) AS t
+-- The levels of each lane $1 between $2 and $3 that have tasks: asked for the gaps between the levels that are
+-- known, it finds new ones and never reads through lists.
+WITH RECURSIVE found AS (
+    SELECT u.lane, u.below, (
+        SELECT t.level FROM queue.tasks AS t
+        WHERE t.ready AND t.lane = u.lane AND t.level > u.above AND t.level < u.below
+        ORDER BY t.level LIMIT 1) AS level
+    FROM unnest($1::text[], $2::smallint[], $3::smallint[]) AS u (lane, above, below)
+    UNION ALL
+    SELECT f.lane, f.below, (
+        SELECT t.level FROM queue.tasks AS t
+        WHERE t.ready AND t.lane = f.lane AND t.level > f.level AND t.level < f.below
+        ORDER BY t.level LIMIT 1)
+    FROM found AS f WHERE f.level IS NOT NULL
+)
+SELECT lane, level FROM found WHERE level IS NOT NULL

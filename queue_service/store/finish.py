@@ -19,7 +19,7 @@ from queue_service.domain.ending import (
 )
 from queue_service.domain.limits import Need
 from queue_service.domain.order import Candidate
-from queue_service.domain.states import FINAL, Event, Kind, LeaseState, State, after, live_state
+from queue_service.domain.states import FINAL, Event, Kind, LeaseState, Result, State, after, live_state
 from queue_service.store.claims import columns, per_executor
 from queue_service.store.dispatching import SQL
 from queue_service.store.locks import hold, sequence_lock
@@ -81,6 +81,11 @@ class _Leaving:
     def burnt(self) -> bool:
         """Whether an attempt has ended with it."""
         return self.turn.result is not None
+
+    @property
+    def reported(self) -> bool:
+        """Whether its executor has said how the attempt ended."""
+        return self.turn.result not in (None, Result.LOST)
 
 
 class FinishStore:
@@ -280,7 +285,7 @@ async def _answers(
         elif first[key] is report:
             answers.append(_STORED[each.state])
         else:
-            answers.append(Duplicate(each.state) if each.burnt else _STALE)
+            answers.append(Duplicate(each.state) if each.reported else _STALE)
     return answers
 
 

@@ -79,7 +79,7 @@ class ListStore:
         return [Due(Candidate(*row[:7]), row[7], row[8]) for row in map(tuple, rows)]
 
     async def levels(self, gaps: Iterable[Gap]) -> list[ListKey]:
-        """One list with tasks out of each gap that has any."""
+        """The lists in the gaps that have tasks."""
         arguments = columns(gaps, 3)
         if not arguments[0]:
             return []
