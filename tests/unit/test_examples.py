@@ -1,16 +1,22 @@
 """The example handlers do real work; here each runs as an agent runs it: by path, from another folder."""
 
+import asyncio
 import gzip
 import hashlib
+import importlib
 import json
 import os
 import shlex
 import subprocess
+import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
+import psutil
 import pytest
+from batonpass import NonRetryable
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 AWKWARD = 'it\'s "here" $HOME'
@@ -205,3 +211,38 @@ class TestLoad:
     def test_failure_of_one_schedule_fails_the_load(self, tmp_path):
         env = programs(tmp_path / "bin", batonpass="exit 1") | {"BATONPASS_HOME": str(tmp_path / "home")}
         assert run("load", env=env).returncode == 1
+
+
+class TestHandlers:
+    """examples/handlers.py: the programs above as registered handlers."""
+
+    @pytest.fixture
+    def handlers(self, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+        monkeypatch.syspath_prepend(EXAMPLES)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        return importlib.import_module("handlers")
+
+    def test_every_example_is_registered(self, handlers):
+        assert set(handlers.worker.handlers) == {"backup", "disk-report", "process-webhook"}
+
+    async def test_program_that_ends_well_is_a_success(self, handlers, tmp_path):
+        await handlers.run("sh", "-c", f"cat > '{tmp_path}/input'", data=b"payload")
+        assert (tmp_path / "input").read_bytes() == b"payload"
+
+    async def test_failure_carries_what_the_program_said(self, handlers):
+        with pytest.raises(RuntimeError, match="not now"):
+            await handlers.run("sh", "-c", "echo not now >&2; exit 75")
+
+    async def test_hopeless_failure_is_not_retried(self, handlers):
+        with pytest.raises(NonRetryable, match="bad data"):
+            await handlers.run("sh", "-c", "echo bad data >&2; exit 65")
+
+    async def test_cancelled_attempt_leaves_no_program_behind(self, handlers, tmp_path):
+        fifo = tmp_path / "started"
+        os.mkfifo(fifo)
+        run = asyncio.create_task(handlers.run("sh", "-c", f"echo $$ > '{fifo}'; exec sleep 60"))
+        pid = int(await asyncio.to_thread(fifo.read_text))
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert not psutil.pid_exists(pid)
