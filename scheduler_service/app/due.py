@@ -1,5 +1,6 @@
 """Fires what is due: plans, records and advances in one transaction per batch."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -36,7 +37,6 @@ class Batch:
 
     claimed: int = 0
     schedules: list[Schedule] = field(default_factory=list)
-    made: list[int] = field(default_factory=list)
     fires: list[NewFire] = field(default_factory=list)
     bytes: int = 0
     invalid: list[tuple[Schedule, str]] = field(default_factory=list)
@@ -50,7 +50,6 @@ class Batch:
     def add(self, schedule: Schedule, made: list[NewFire]) -> None:
         """Takes what became of one schedule."""
         self.schedules.append(schedule)
-        self.made.append(sum(new.fire.disposition is Disposition.PENDING for new in made))
         self.fires += made
         self.bytes += sum(len(new.due_task or b"") for new in made)
 
@@ -93,8 +92,13 @@ class DueLoop:
             if batch.is_full:
                 break
             _plan(batch, schedule, now)
-        await fires.record(connection, batch.fires, now)
-        await due.advance(connection, batch.schedules, batch.made)
+        numbers = await fires.record(connection, batch.fires, now)
+        made = Counter(
+            new.incarnation
+            for new, number in zip(batch.fires, numbers, strict=True)
+            if number is not None and new.fire.disposition is Disposition.PENDING
+        )
+        await due.advance(connection, batch.schedules, made)
         for schedule, reason in batch.invalid:
             await due.mark_invalid(connection, schedule, reason)
         batch.next_due = await due.next_due(connection)

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from batonpass.queue.v1 import intake_service_pb2 as intake
 from batonpass.queue.v1 import task_pb2
+from google.protobuf.message import DecodeError
 
+from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Schedule
 
@@ -21,13 +23,13 @@ def encode(
 ) -> bytes:
     """A serialized `DueTask`. `payload` is used when the template has none of its own.
 
-    Raises DecodeError when the stored template cannot be read.
+    Raises InvalidSchedule when the stored template cannot be read.
     """
     task = intake.DueTask(
         namespace=schedule.namespace,
         task_id=fire_id,
         schedule_id=schedule.schedule_id,
-        template=task_pb2.TaskTemplate.FromString(schedule.definition.template),
+        template=template(schedule.definition.template),
         overlap_policy=int(overlap),  # type: ignore[arg-type]
         trigger_depth=depth,
     )
@@ -36,3 +38,11 @@ def encode(
     if payload and not schedule.definition.has_payload:
         task.template.payload = payload
     return task.SerializeToString()
+
+
+def template(stored: bytes) -> task_pb2.TaskTemplate:
+    """The template of a definition. Raises InvalidSchedule when it cannot be read."""
+    try:
+        return task_pb2.TaskTemplate.FromString(stored)
+    except DecodeError:
+        raise InvalidSchedule("template", "cannot be read") from None

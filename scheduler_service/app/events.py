@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from scheduler_service.app import firing
+from scheduler_service.app import due_task, firing
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
+from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Fire
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import events as store
 from scheduler_service.store import fires
+from scheduler_service.store.due import mark_invalid
 from scheduler_service.store.events import EventKey, key_of
 from service_kit.clock import Clock
 from service_kit.group import GroupCommit
+from service_kit.logs import logger
 from service_kit.postgres import AsyncConnection, Database
+
+log = logger(__name__)
 
 
 class Published(NamedTuple):
@@ -84,10 +89,11 @@ async def fire_listeners(
 
     The listeners are locked by this transaction.
     """
+    readable = [listener for listener in listeners if await _is_readable(connection, listener)]
     made = [
         (place, firing.by_event(listener, event, now))
         for place, event in enumerate(events)
-        for listener in listeners
+        for listener in readable
         if listener.hears(event)
     ]
     numbers = await fires.record(connection, [new for _, new in made], now)
@@ -95,6 +101,21 @@ async def fire_listeners(
     await store.link(connection, [(key_of(events[place]), number) for place, _, number in recorded])
     await store.count_fires(connection, Counter(new.incarnation for _, new, _ in recorded))
     return [[new.fire for at, new, _ in recorded if at == place] for place in range(len(events))]
+
+
+async def _is_readable(connection: AsyncConnection, listener: Schedule) -> bool:
+    """A listener that cannot be read is reported and never stops the others."""
+    try:
+        due_task.template(listener.definition.template)
+    except InvalidSchedule as error:
+        log.error(
+            "schedule cannot be read and does not fire",
+            schedule_id=listener.schedule_id,
+            reason=error.message,
+        )
+        await mark_invalid(connection, listener, error.message)
+        return False
+    return True
 
 
 async def _published_before(

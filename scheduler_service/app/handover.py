@@ -130,12 +130,12 @@ class Handover:
         self._plan_resend(shards, now)
         if not shards or not self._window.room:
             return None
-        limit = min(PAGE, self._window.room)
+        limit, is_resend = min(PAGE, self._window.room), self._resend is not None
         parcels = await self._next(shards, limit, now)
         self._window.add(parcels, now)
         self._metrics.in_flight.set(len(self._window))
         await stream.send([parcel.due_task for parcel in parcels])
-        return 0.0 if self._resend is not None or len(parcels) == limit else None
+        return 0.0 if is_resend or len(parcels) == limit else None
 
     async def _next(self, shards: frozenset[int], limit: int, now: datetime) -> list[Parcel]:
         """What goes out next: repeats first, then what is new."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from scheduler_service.app import due_task
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.schedule import Schedule
@@ -81,6 +82,7 @@ async def _recompute(connection: AsyncConnection, after: Position) -> tuple[list
 
 def _readable(schedule: Schedule) -> Schedule | None:
     try:
+        due_task.template(schedule.definition.template)
         next_fire = schedule.timetable.next_after(schedule.watermark) if schedule.enabled else None
     except InvalidSchedule:
         return None

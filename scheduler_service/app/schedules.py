@@ -15,7 +15,7 @@ from scheduler_service.domain.errors import (
     ScheduleExists,
     ScheduleNotFound,
 )
-from scheduler_service.domain.fire import Disposition, Fire, FireKey, FireKind
+from scheduler_service.domain.fire import Fire, FireKey, FireKind
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
@@ -205,8 +205,10 @@ class Schedules:
 async def _store_change(
     connection: AsyncConnection, schedule: Schedule, made: Sequence[NewFire], now: datetime
 ) -> None:
-    fired = sum(new.fire.disposition is Disposition.PENDING for new in made)
-    await fires.record(connection, made, now)
+    numbers = await fires.record(connection, made, now)
+    fired = sum(
+        number is not None and new.due_task is not None for new, number in zip(made, numbers, strict=True)
+    )
     await store.save(connection, schedule, fired)
     if schedule.listens_to_system:
         await outcomes.want_all_tasks(connection, True)

@@ -93,7 +93,7 @@ class Schedule:
 
     def hears(self, event: Event) -> bool:
         """Whether `event` triggers it: of its type and, when a task made it, not from before it listened."""
-        if not self.enabled or self.namespace != event.namespace:
+        if not self.enabled or self.invalid_reason or self.namespace != event.namespace:
             return False
         is_new = event.depth == 0 or event.time >= self.watermark
         return is_new and listened_type(self.definition.spec) == event.type

@@ -1,7 +1,8 @@
 """Schedules that come due."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,15 +22,17 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[
     return [schedule_of(row) for row in await driver.fetch(SQL["claim_due"], now, limit)]
 
 
-async def advance(connection: AsyncConnection, schedules: Sequence[Schedule], made: Sequence[int]) -> None:
-    """Writes watermark and next fire, and adds `made` fires to each. The caller has locked them."""
+async def advance(
+    connection: AsyncConnection, schedules: Sequence[Schedule], made: Mapping[UUID, int]
+) -> None:
+    """Writes watermark and next fire, and counts the fires made of each. The caller has locked them."""
     driver = await raw(connection)
     await driver.execute(
         SQL["advance"],
         [schedule.incarnation for schedule in schedules],
         [schedule.watermark for schedule in schedules],
         [schedule.next_fire for schedule in schedules],
-        list(made),
+        [made.get(schedule.incarnation, 0) for schedule in schedules],
     )
 
 

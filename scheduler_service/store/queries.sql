@@ -90,9 +90,9 @@ WHERE fire = ANY (ARRAY(
 RETURNING fire, namespace, fire_id, due_task
 
 -- name: unanswered
--- $1 shards, $2 after this fire, $3 sent before, $4 limit, $5 fires that are on their way here.
+-- $1 shards, $2 after this fire, $3 sent by then, $4 limit, $5 fires that are on their way here.
 SELECT fire, namespace, fire_id, due_task FROM scheduler.outbox
-WHERE shard = ANY ($1::smallint[]) AND fire > $2 AND sent_at < $3 AND fire <> ALL ($5::bigint[])
+WHERE shard = ANY ($1::smallint[]) AND fire > $2 AND sent_at <= $3 AND fire <> ALL ($5::bigint[])
 ORDER BY fire
 LIMIT $4
 
