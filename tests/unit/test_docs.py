@@ -18,6 +18,7 @@ from tests.support.commands import in_shell, parse
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").glob("*/README.md")])
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#([^)\s]+))?\)")
+INLINE = re.compile(r"(?<!`)`((?:\./dev )?batonpass [a-z][^`.]*)`(?!`)")
 FENCE = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PACKAGES = ("queue_service", "scheduler_service", "service_kit")
 METRIC = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"(batonpass_[a-z_]+)"')
@@ -82,8 +83,10 @@ def anchors(page: Path) -> set[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """Calls of `batonpass` and of the services in the page's shell examples."""
-    return [command for block in FENCE.findall(page.read_text()) for command in in_shell(block)]
+    """Calls of `batonpass` and of the services in the page's shell examples and sentences."""
+    text = page.read_text()
+    pieces = [*FENCE.findall(text), *INLINE.findall(text)]
+    return [command for piece in pieces for command in in_shell(piece)]
 
 
 def reasons() -> set[str]:
