@@ -58,19 +58,15 @@ def test_every_instant_is_fired_once_and_every_task_ends_once_through_kill_minus
     disable_schedules(stack)
 
     eventually(
-        lambda: query(stack, "SELECT count(*) = 0 FROM scheduler.outbox")[0][0],
+        lambda: value(stack, "SELECT count(*) = 0 FROM scheduler.outbox"),
         "all fires are handed over",
         60,
     )
-    eventually(lambda: query(stack, "SELECT count(*) = 0 FROM queue.tasks")[0][0], "all tasks have ended", 90)
+    eventually(lambda: value(stack, "SELECT count(*) = 0 FROM queue.tasks"), "all tasks have ended", 90)
     check_fires(stack)
     check_tasks(stack)
     check_counters(stack)
-    eventually(
-        lambda: query(stack, "SELECT sum(execution_count) = sum(fire_count) FROM scheduler.schedules")[0][0],
-        "every outcome is counted once",
-        30,
-    )
+    eventually(lambda: executions(stack) == fires(stack), "every outcome is counted once", 30)
 
 
 def check_fires(stack: Stack) -> None:
@@ -102,10 +98,7 @@ def check_tasks(stack: Stack) -> None:
         "GROUP BY f.fire_id HAVING count(h.task_id) <> 1",
     )
     assert not unmatched, f"fires without exactly one ended task: {unmatched[:5]}"
-    assert (
-        query(stack, "SELECT count(*) FROM queue.history")[0][0]
-        == query(stack, "SELECT count(*) FROM scheduler.fires")[0][0]
-    )
+    assert value(stack, "SELECT count(*) FROM queue.history") == fires(stack)
     succeeded = task_pb2.TASK_STATE_SUCCEEDED
     others = query(stack, f"SELECT task_id, state FROM queue.history WHERE state <> {succeeded} LIMIT 5")
     assert not others, f"tasks that did not succeed: {others}"
@@ -113,7 +106,7 @@ def check_tasks(stack: Stack) -> None:
 
 def check_counters(stack: Stack) -> None:
     """Nothing is leased, so nothing is in use."""
-    assert query(stack, "SELECT count(*) FROM queue.leases")[0][0] == 0
+    assert value(stack, "SELECT count(*) FROM queue.leases") == 0
     used = query(stack, "SELECT name, used_tasks, used_cpu, used_memory FROM queue.executors")
     assert all(tuple(row)[1:] == (0, 0, 0) for row in used), used
 
@@ -152,17 +145,24 @@ def disable_schedules(stack: Stack) -> None:
             stub.DisableSchedule(request, timeout=10)
 
 
+def fires(stack: Stack) -> int:
+    return int(value(stack, "SELECT count(*) FROM scheduler.fires"))
+
+
+def executions(stack: Stack) -> int:
+    return int(value(stack, "SELECT sum(execution_count) FROM scheduler.stats"))
+
+
 def wait_for_fires(stack: Stack, count: int) -> None:
-    eventually(
-        lambda: query(stack, "SELECT count(*) FROM scheduler.fires")[0][0] >= count,
-        f"{count} fires",
-        120,
-        every=0.5,
-    )
+    eventually(lambda: fires(stack) >= count, f"{count} fires", 120, every=0.5)
 
 
 def disposition_number(name: str) -> int:
     return int(schedule_pb2.Disposition.Value(f"DISPOSITION_{name}"))
+
+
+def value(stack: Stack, sql: str) -> Any:
+    return query(stack, sql)[0][0]
 
 
 def query(stack: Stack, sql: str) -> Sequence[Any]:

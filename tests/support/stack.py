@@ -134,8 +134,7 @@ class Stack:
         try:
             self.stop()
         finally:
-            if kind is not None:
-                self._print_logs()
+            self._print_logs()
 
     @property
     def scheduler(self) -> Daemon:
