@@ -1,4 +1,4 @@
-"""The channel options that both ends share. gRPC ignores an option whose name it does not know, without a word."""
+"""The channel options that both ends share. An option whose name gRPC does not know is ignored, silently."""
 
 from pathlib import Path
 
