@@ -4,6 +4,7 @@ Nothing here imports grpc: the agent starts the process that guards its children
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -38,18 +39,35 @@ from batonpass.cli.verb import Verb
     metavar="MODULE:OBJECT",
     help="A Worker whose registered handlers it runs; repeatable.",
 )
+@click.option(
+    "--grace",
+    type=flags.DURATION,
+    default="30s",
+    show_default=True,
+    help="For running work when it is told to end.",
+)
 @pass_session
 def agent(
-    session: Session,
-    name: str | None,
-    queue_address: str | None,
-    allow_shell: bool,
-    allow_http: bool,
-    labels: Sequence[tuple[str, str]],
-    concurrency: int | None,
-    handlers: Sequence[str],
+    session: Session, /, labels: Sequence[tuple[str, str]], queue_address: str | None, **given: Any
 ) -> None:
     """Run tasks on this host: take what it is offered, measure it, report how it ended.
 
     Ctrl-C ends it once what runs has ended; a second one at once.
     """
+    from batonpass.agent.config import AgentConfig
+    from batonpass.agent.errors import AgentError
+    from batonpass.agent.main import run
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        config = AgentConfig(
+            queue=queue_address or session.queue_address,
+            namespace=session.namespace,
+            actor=session.actor,
+            tls=session.tls,
+            labels=dict(labels),
+            **chosen,
+        )
+    except AgentError as error:
+        raise click.UsageError(str(error)) from None
+    raise click.exceptions.Exit(run(config))

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 # The C core writes to stderr by itself otherwise.
@@ -14,7 +13,7 @@ import grpc
 from batonpass.cli.failure import Failure, Fault
 from batonpass.cli.faults import Peer, fault
 from batonpass.client.channels import open_channel
-from batonpass.client.endpoints import Side, TlsFiles, endpoint
+from batonpass.client.endpoints import Side, endpoint
 from batonpass.client.errors import ConfigurationError
 from batonpass.options import caller_metadata
 
@@ -35,18 +34,13 @@ def connect(name: Side, address: str | None, session: "Session") -> Connection:
     """Opens a channel to the service `name`; nothing is sent before the first call. Raises Failure."""
     try:
         peer = Peer(name, endpoint(name, address))
-        channel = open_channel(peer.address, _tls_files(session))
+        channel = open_channel(peer.address, session.tls)
     except ConfigurationError as error:
         hint = f"--{name}-address or BATONPASS_{name.upper()} says where the {name} service is."
         raise Failure(Fault("CONFIGURATION", error.message, service=name, hint=hint)) from None
     metadata = caller_metadata(session.namespace, session.actor)
     calls = Calls(peer, metadata, session.timeout.total_seconds())
     return Connection(peer, grpc.intercept_channel(channel, calls))
-
-
-def _tls_files(session: "Session") -> TlsFiles | None:
-    cert, key = (Path(name) if name else None for name in (session.tls_cert, session.tls_key))
-    return TlsFiles(Path(session.tls_ca), cert, key) if session.tls_ca else None
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from batonpass.cli.failure import Failure
 
 if TYPE_CHECKING:
     from batonpass.cli.connect import Connection
+    from batonpass.client.endpoints import TlsFiles
     from batonpass.queue.v1.pull_service_pb2_grpc import PullServiceStub
     from batonpass.queue.v1.queue_service_pb2_grpc import QueueServiceStub
     from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceStub
@@ -34,6 +36,14 @@ class Session:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+
+    @property
+    def tls(self) -> "TlsFiles | None":
+        """The files of mutual TLS; None for plaintext."""
+        from batonpass.client.endpoints import TlsFiles
+
+        cert, key = (Path(name) if name else None for name in (self.tls_cert, self.tls_key))
+        return TlsFiles(Path(self.tls_ca), cert, key) if self.tls_ca else None
 
     @cached_property
     def scheduler(self) -> "Connection":
