@@ -65,7 +65,8 @@ class Publisher:
         if made:
             self._signals.fires_made()
             self._metrics.recorded(made, now)
-        return [_answer(item, stored, first=item in unique) for item in items]
+        firsts = {id(item) for item in unique}
+        return [_answer(item, stored, first=id(item) in firsts) for item in items]
 
     async def _store(
         self, connection: AsyncConnection, items: Sequence[Publishing], now: datetime

@@ -95,7 +95,7 @@ class OutcomeFollower:
         self._signals.triggers.clear()
         if self._stream is None or self._steps % LOOK_EVERY == 0:
             wanted = await self._database.unit(_wanted)
-            if self._stream is None or wanted.all_tasks != self._position.all_tasks:
+            if self._stream is None or wanted != self._position:
                 await self._open(wanted)
         assert self._stream is not None
         response = await self._stream.next(self._signals.triggers, self._patience)
