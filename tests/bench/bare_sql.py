@@ -13,7 +13,8 @@ _ENQUEUE = """
 WITH i AS MATERIALIZED (
     SELECT g AS id, 'bare-' || g AS task_id FROM generate_series($1::bigint, $2::bigint) g),
 k AS (INSERT INTO bench.keys (namespace, queue, key, hash, task, task_id, created_at, expires_at)
-      SELECT 'default', 'default', task_id, sha256(task_id::bytea), id, task_id, now(), now() + interval '7 days'
+      SELECT 'default', 'default', task_id, sha256(task_id::bytea), id, task_id, now(),
+        now() + interval '7 days'
       FROM i),
 t AS (INSERT INTO bench.tasks (id, namespace, queue, task_id, lane, level, priority, ready, handler,
         name, cpu, memory, timeout_ms, retry_policy, circuit_breaker, enqueued_at, order_at, run_at)

@@ -182,7 +182,12 @@ class Stack:
         return daemon
 
     def wait_online(self, name: str) -> None:
-        eventually(lambda: name in self._online(), f"executor {name} is online", START_TIMEOUT)
+        eventually(lambda: self._is_online(name), f"executor {name} is online", START_TIMEOUT)
+
+    def _is_online(self, name: str) -> bool:
+        daemon = self.agents[name]
+        assert daemon.running, f"{name} has ended:\n{daemon.tail()}"
+        return name in self._online()
 
     def _online(self) -> set[str]:
         executors = self.cli("executor", "list")["executors"]
