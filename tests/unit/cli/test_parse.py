@@ -90,6 +90,10 @@ def test_whole_numbers_must_fit_their_field() -> None:
         parse.whole("2147483648", 32)
 
 
+def test_numbers_in_json_may_be_of_any_length() -> None:
+    assert parse.json_document("1" * 10_000) == b"1" * 10_000
+
+
 def test_json_is_passed_on_as_it_was_written() -> None:
     assert parse.json_document('{"a":  1.50}') == b'{"a":  1.50}'
 

@@ -62,7 +62,7 @@ def test_when_the_time_is_up_it_says_what_is_open_and_why(
     result = batonpass("process", "--timeout", "300ms", expect=1)
     assert time.monotonic() - started < 10
     head, *reasons = result.stdout.splitlines()[1:]
-    assert head == "300ms are over (1 succeeded); still open:"
+    assert head == "Time is up after 300ms (1 succeeded); still open:"
     assert reasons == [
         "  3 fires wait for the queue's verdict",
         "  slow runs on host-7 since 2026-03-01T12:00:00Z",
@@ -101,6 +101,17 @@ def test_a_handover_that_takes_too_long_is_told_the_same_way(
     record = batonpass.json("process", expect=1)
     assert (record["unsettled_fires"], record["tasks"]) == (3, [])
     assert services.requests("AwaitTasks") == []
+
+
+def test_fires_that_wait_for_a_queue_that_is_away_are_told(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    services.answer("AwaitHandover", Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "too late"))
+    services.answer("GetScheduleStats", schedule_service_pb2.GetScheduleStatsResponse(pending_fires=3))
+    services.answer("ListTasks", Refusal(grpc.StatusCode.UNAVAILABLE, "connection refused"))
+    result = batonpass("process", expect=1)
+    assert "3 fires wait for the queue's verdict" in result.stdout
+    assert "the queue service" in result.stderr
 
 
 def test_a_queue_that_goes_away_is_a_failure(services: FakeServices, batonpass: CommandLine) -> None:

@@ -69,7 +69,7 @@ def test_it_begins_anew_when_the_stream_breaks_or_ends(
     result = batonpass("watch", "--limit", "2")
     assert len(result.stdout.splitlines()) == 2
     assert len(services.requests("WatchActivity")) == 3
-    assert result.stderr.count("Lost the queue service") == 2
+    assert result.stderr.count("trying again in 0.01 s") == 2
 
 
 def test_it_stops_when_the_time_is_up(services: FakeServices, batonpass: CommandLine) -> None:

@@ -70,6 +70,8 @@ def _hint(error: BatonpassError, peer: Peer, method: str) -> str | None:
             return _list(peer, method)
         case "ABORTED":
             return "somebody else was quicker: look at it again, then repeat the command."
+        case "RESOURCE_EXHAUSTED" if not error.reason:
+            return "a message may have 1 MiB, and a payload 256 KiB of it: send less."
         case "INTERNAL" | "UNKNOWN":
             return f"the log of the {peer.name} service says more."
         case _:

@@ -72,7 +72,7 @@ def fail(fault: Fault, form: str) -> None:
 
 
 def _complain(text: str, record: Record, form: str) -> None:
-    click.echo(printable(text) if form == "table" else dump(record, form).rstrip(), err=True)
+    click.echo(printable(text) if form == "table" else dump(record, form, line=True).rstrip(), err=True)
 
 
 def wanted(words: Sequence[str]) -> str:

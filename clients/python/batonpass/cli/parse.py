@@ -90,7 +90,8 @@ def whole(text: str, bits: int) -> int:
 def json_document(text: str) -> bytes:
     """`text` unchanged, in UTF-8, after a check that it is one JSON document."""
     try:
-        json.loads(text, parse_constant=_refuse_constant)
+        # Numbers are left as they are: Python refuses to convert very long ones.
+        json.loads(text, parse_constant=_refuse_constant, parse_int=str, parse_float=str)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:

@@ -47,9 +47,16 @@ class Wait:
         except Failure as failure:
             if failure.fault.code != "DEADLINE_EXCEEDED":
                 raise
-            self.late = True
-            self.fires = unsettled_fires(self._session)
+            self._look()
+
+    def _look(self) -> None:
+        """What is still open; the queue may be away, and that is then a part of the answer."""
+        self.late = True
+        self.fires = unsettled_fires(self._session)
+        try:
             self.waiting = open_tasks(self._session, self._queue)
+        except Failure as failure:
+            self._session.fail(failure)
 
     def _hand_over(self) -> None:
         self._session.schedules.AwaitHandover(scheduler_pb.AwaitHandoverRequest(), timeout=self._left())
@@ -120,7 +127,7 @@ def _summary(wait: Wait, timeout: timedelta) -> list[str]:
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     if not wait.late:
         return [f"All is done: {counts}." if wait.ended else "Nothing was due."]
-    head = f"{format.duration(timeout)} are over ({counts or 'nothing has ended'}); still open:"
+    head = f"Time is up after {format.duration(timeout)} ({counts or 'nothing has ended'}); still open:"
     fires = [f"  {wait.fires} fires wait for the queue's verdict"] if wait.fires else []
     more = len(wait.waiting) - _SHOWN
     rest = [f"  and {more} more: batonpass task list"] if more > 0 else []

@@ -74,7 +74,7 @@ class Watch:
         while True:
             try:
                 yield from self._stream()
-                reason = "it stopped"
+                reason = "the queue service ended the watch"
             except Failure as failure:
                 if failure.fault.code == "DEADLINE_EXCEEDED" and self._until is not None:
                     return
@@ -95,7 +95,7 @@ class Watch:
         self._begun, self._delay = True, _FIRST_DELAY
 
     def _pause(self, reason: str) -> None:
-        self._session.note(f"Lost the queue service ({reason}); trying again in {self._delay:g} s.")
+        self._session.note(f"{reason[:1].upper()}{reason[1:]}; trying again in {self._delay:g} s.")
         time.sleep(self._delay)
         self._delay = min(2 * self._delay, _LONGEST_DELAY)
 

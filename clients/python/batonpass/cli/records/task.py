@@ -104,7 +104,7 @@ def _duration(last: Attempt, task: Task) -> int | None:
     if measured is not None:
         return measured
     if task.HasField("start_time") and task.HasField("end_time"):
-        return round((task.end_time.ToMicroseconds() - task.start_time.ToMicroseconds()) / 1000)
+        return (task.end_time.ToMicroseconds() - task.start_time.ToMicroseconds()) // 1000
     return None
 
 
