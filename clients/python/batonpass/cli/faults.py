@@ -28,7 +28,7 @@ def fault(call: grpc.RpcError, peer: Peer, method: str) -> Fault:
         service=peer.name,
         address=peer.address,
         retry_after=error.retry_after.total_seconds() if error.retry_after else None,
-        hint=_REASONS.get(error.reason) or _hint(error, peer, method),
+        hint=_next_step(error, peer, method),
     )
 
 
@@ -46,12 +46,17 @@ def _silence(error: BatonpassError, peer: Peer) -> str:
             return error.message
 
 
+def _next_step(error: BatonpassError, peer: Peer, method: str) -> str | None:
+    known = _REASONS.get(error.reason)
+    return known.format(task_id=error.metadata.get("task_id", "ID")) if known else _hint(error, peer, method)
+
+
 _REASONS: Final = {
     "TASK_TOO_LARGE": "batonpass queue limits shows the limits, and raises them.",
     "OVER_LIMIT": "batonpass queue status shows what is in use; batonpass queue limits raises the limits.",
-    "TASK_NOT_WAITING": "batonpass task get ID shows where it is.",
-    "TASK_ENDED": "batonpass task get ID shows how it ended.",
-    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get ID shows where it is.",
+    "TASK_NOT_WAITING": "batonpass task get {task_id} shows where it is.",
+    "TASK_ENDED": "batonpass task get {task_id} shows how it ended.",
+    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get {task_id} shows where it is.",
     "NO_TASK": "batonpass task next says why nothing can start.",
 }
 
