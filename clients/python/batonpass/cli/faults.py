@@ -48,7 +48,9 @@ def _silence(error: BatonpassError, peer: Peer) -> str:
 
 def _next_step(error: BatonpassError, peer: Peer, method: str) -> str | None:
     known = _REASONS.get(error.reason)
-    return known.format(task_id=error.metadata.get("task_id", "ID")) if known else _hint(error, peer, method)
+    if known is None:
+        return _hint(error, peer, method)
+    return known.format(task_id=error.metadata.get("task_id", "ID"))
 
 
 _REASONS: Final = {
