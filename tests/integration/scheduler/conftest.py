@@ -2,9 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 
+import grpc.aio
 import pytest
+from batonpass.options import CLIENT_OPTIONS
+from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
+from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 
+from scheduler_service.api.errors import translate
+from scheduler_service.api.event_service import EventService
+from scheduler_service.api.schedule_service import ScheduleService
+from scheduler_service.app.awaiting import Awaiting
+from scheduler_service.app.preview import Preview
 from service_kit.clock import ManualClock
+from service_kit.rpc import RpcServer
+from tests.integration.scheduler.calls import Api
 from tests.integration.scheduler.replica import Replica
 from tests.support.fake_queue import FakeQueue
 
@@ -37,3 +48,19 @@ async def make_replica(
 @pytest.fixture
 def replica(make_replica: MakeReplica) -> Replica:
     return make_replica()
+
+
+@pytest.fixture
+async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
+    server = RpcServer(translate=translate)
+    schedules = replica.schedules
+    awaiting = Awaiting(replica.database, clock, replica.signals, poll=0.05)
+    server.add(
+        add_ScheduleServiceServicer_to_server,
+        ScheduleService(schedules, replica.ledger, Preview(schedules, clock), awaiting),
+    )
+    server.add(add_EventServiceServicer_to_server, EventService(replica.publisher, clock))
+    address = await server.start(insecure_dev=True)
+    async with grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS) as channel:
+        yield Api(channel)
+    await server.stop()
