@@ -58,7 +58,7 @@ _REASONS: Final = {
     "OVER_LIMIT": "batonpass queue status shows what is in use; batonpass queue limits raises the limits.",
     "TASK_NOT_WAITING": "batonpass task get {task_id} shows where it is.",
     "TASK_ENDED": "batonpass task get {task_id} shows how it ended.",
-    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get {task_id} shows where it is.",
+    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get {task_id} says where.",
     "NO_TASK": "batonpass task next says why nothing can start.",
 }
 
