@@ -88,8 +88,7 @@ def _is_valid(request: pb.DispatchRequest, session: Session) -> bool:
     try:
         validate(request)
     except InvalidArgument as error:
-        for field, rule in error.violations[:10]:
-            session.outbox.refuse(rule, field)
+        session.outbox.refuse(error.message, error.violations[0].field)
         return False
     return True
 

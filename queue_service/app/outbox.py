@@ -58,6 +58,16 @@ class Outbox:
         """Offers that may be added."""
         return 0 if self.ended else MOST_OFFERS - len(self._offers)
 
+    @property
+    def unsent_answers(self) -> int:
+        """Leases that answers and requests name which have not been sent."""
+        return sum(map(len, self._refs.values()))
+
+    @property
+    def has_room_for_answers(self) -> bool:
+        """False while `drained` waits."""
+        return self._drained.is_set()
+
     async def drained(self) -> None:
         """Returns when there are not too many unsent answers."""
         await self._drained.wait()

@@ -56,6 +56,7 @@ class Agent:
         self._reader: asyncio.Task[None] | None = None
         self._beater: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
+        self._speaking = asyncio.Lock()
         self._seq = 0
         self.received: dict[str, list[Any]] = {}
         self.welcome = pb.Welcome()
@@ -93,7 +94,9 @@ class Agent:
 
     async def say(self, **message: Any) -> None:
         """Sends one message: `say(credit=...)`."""
-        await self._call.write(pb.DispatchRequest(**message))
+        # Two writes at a time end the call.
+        async with self._speaking:
+            await self._call.write(pb.DispatchRequest(**message))
 
     async def accept(self, leases: Iterable[Ref]) -> None:
         """Starts offers."""

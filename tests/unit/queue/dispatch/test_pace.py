@@ -37,6 +37,17 @@ def test_dear_reads_take_a_twentieth_of_the_time() -> None:
     assert round(run(Pace(timedelta(seconds=1), seconds), seconds, 7), 6) == 133
 
 
+def test_a_single_long_read_is_no_reason_to_wait() -> None:
+    """The process was busy with something else; only what is dear time after time runs seldom."""
+    seconds = Seconds()
+    pace = Pace(monotonic=seconds)
+    run(pace, seconds, 0.001)
+    assert run(pace, seconds, 2) < 0.02
+    for _ in range(4):
+        wait = run(pace, seconds, 2)
+    assert wait == 38
+
+
 def test_least_distance_counts_from_the_beginning() -> None:
     """A read each second stays one each second, whatever it takes below 50 ms."""
     seconds = Seconds()
