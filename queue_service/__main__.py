@@ -28,7 +28,7 @@ from queue_service.api.pull_service import PullService
 from queue_service.api.queue_service import QueueService
 from queue_service.app.activity import ActivityFeed
 from queue_service.app.awaiting import Awaiting
-from queue_service.app.bell import CANCELS, OUTCOMES, TASKS, Bell
+from queue_service.app.bell import CHANNELS, Bell
 from queue_service.app.dispatch import Databases, Dispatch
 from queue_service.app.due_tasks import DueTasks
 from queue_service.app.intake import Intake
@@ -81,13 +81,10 @@ class Queue:
         self._settings = settings
         self._databases: list[Database] = []
         self._api = self._database("api", settings.database_pool)
-        self._intake_database = self._database("intake", 2)
         self._clock = DatabaseClock(self._api.now)
         self._metrics = Metrics()
         self._notifier = Notifier(self._api)
-        self._listener = Listener(
-            settings.database_url, (TASKS, OUTCOMES, CANCELS), "batonpass-queue-listener"
-        )
+        self._listener = Listener(settings.database_url, CHANNELS, "batonpass-queue-listener")
         dispatch = Databases(
             claims=self._database("claims", 3),
             finish=self._database("finish", 3),
@@ -95,17 +92,19 @@ class Queue:
         )
         self._ended, self._happened = Bell(), Bell()
         self._dispatch = Dispatch(dispatch, self._clock, settings.terms, replica)
+        intake_store = IntakeStore(self._database("intake", 2), settings.key_retention)
         self._signals = Signals(
             self._notifier.notify,
             self._dispatch.dispatcher,
             self._dispatch.recall,
+            intake_store.forget_limits,
             self._ended,
             self._happened,
         )
         self._dispatch.completion.ended = self._signals.ended
         self._claims = ClaimStore(dispatch.claims)
         self._intake = Intake(
-            IntakeStore(self._intake_database, settings.key_retention),
+            intake_store,
             self._clock,
             settings.key_retention,
             self._signals.ready,
@@ -199,7 +198,7 @@ class Queue:
         maintenance = Maintenance(MaintenanceStore(self._api), self._clock, self._settings.retention)
         relays = [
             Loop(f"hints on {channel}", self._signals.relay(channel), RELAY, self._listener.event(channel))
-            for channel in (TASKS, OUTCOMES, CANCELS)
+            for channel in CHANNELS
         ]
         return [*relays, Loop("maintenance", maintenance.step, self._settings.maintenance_interval)]
 

@@ -14,6 +14,11 @@ OUTCOMES: Final = "batonpass_queue_outcomes"
 CANCELS: Final = "batonpass_queue_cancels"
 """NOTIFY channel: agents are to be asked to stop a task."""
 
+LIMITS: Final = "batonpass_queue_limits"
+"""NOTIFY channel: limits or thresholds have changed."""
+
+CHANNELS: Final = (TASKS, OUTCOMES, CANCELS, LIMITS)
+
 
 class Bell:
     """Any number may listen; `close` wakes them for the last time."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from queue_service.app.bell import CANCELS, OUTCOMES, TASKS, Bell
+from queue_service.app.bell import CANCELS, LIMITS, OUTCOMES, TASKS, Bell
 from queue_service.domain.order import Candidate
 
 
@@ -35,12 +35,14 @@ class Signals:
         notify: Callable[[str], None],
         dispatcher: Dispatcher,
         recall: Recall,
+        forget_limits: Callable[[], None],
         ended: Bell,
         happened: Bell,
     ) -> None:
         self._notify = notify
         self._dispatcher = dispatcher
         self._recall = recall
+        self._forget_limits = forget_limits
         self._ended = ended
         self._happened = happened
 
@@ -53,8 +55,9 @@ class Signals:
 
     def limits_changed(self) -> None:
         """Executors may be given more, or other tasks, than before."""
+        self._forget_limits()
         self._dispatcher.wake()
-        self._notify(TASKS)
+        self._notify(LIMITS)
 
     def ended(self) -> None:
         """Tasks have ended."""
@@ -72,6 +75,7 @@ class Signals:
         """The step of the loop that passes on the hints of other replicas on a channel."""
         looks = {
             TASKS: (self._dispatcher.wake, self._happened.ring),
+            LIMITS: (self._forget_limits, self._dispatcher.wake),
             OUTCOMES: (self._ended.ring, self._happened.ring),
             CANCELS: (self._recall.wake, self._happened.ring),
         }[channel]

@@ -1,8 +1,9 @@
 """Stores tasks that come in, a group at a time."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Key: TypeAlias = tuple[str, str, str]
 Place: TypeAlias = Enqueue | Skip
 
+LIMITS_HOLD: Final = 1.0
+"""Seconds that limits are believed without a look; changes on this replica count at once."""
+
 _ALWAYS = Enqueue()
 
 
@@ -31,6 +35,11 @@ class IntakeStore:
     def __init__(self, database: Database, retention: timedelta) -> None:
         self._database = database
         self._retention = retention
+        self._known_limits: dict[str, tuple[float, list[Limits]]] = {}
+
+    def forget_limits(self) -> None:
+        """They have changed: reads them before the next task is judged by its size."""
+        self._known_limits.clear()
 
     async def take_in(self, submissions: Sequence[Submission], now: datetime) -> list[Verdict]:
         """One verdict for each, stored durably. Keys must differ from each other.
@@ -56,7 +65,7 @@ class IntakeStore:
         sized = [s for s in submissions if s.template.need != Need()]
         if not sized:
             return {}
-        limits = await self._limits(sorted({s.namespace for s in sized}))
+        limits = await self._limits({s.namespace for s in sized})
         refused = {
             s.key: _largest(limits[s.namespace])
             for s in sized
@@ -67,12 +76,20 @@ class IntakeStore:
             refused = {key: largest for key, largest in refused.items() if key not in known}
         return refused
 
-    async def _limits(self, namespaces: list[str]) -> Mapping[str, list[Limits]]:
-        rows = await self._database.statement(lambda driver: driver.fetch(SQL["largest_limits"], namespaces))
-        found: dict[str, list[Limits]] = {namespace: [] for namespace in namespaces}
-        for row in rows:
-            found[row["namespace"]].append(Limits(max_cpu=row["max_cpu"], max_memory=row["max_memory"]))
-        return found
+    async def _limits(self, namespaces: set[str]) -> Mapping[str, list[Limits]]:
+        """What executors of each namespace may be given. Only refuses early: claims count with the truth."""
+        now = time.monotonic()
+        known = {name: each for name, each in self._known_limits.items() if now - each[0] < LIMITS_HOLD}
+        missing = sorted(namespaces - known.keys())
+        if missing:
+            known |= {name: (now, []) for name in missing}
+            for row in await self._database.statement(
+                lambda driver: driver.fetch(SQL["largest_limits"], missing)
+            ):
+                limits = Limits(max_cpu=row["max_cpu"], max_memory=row["max_memory"])
+                known[row["namespace"]][1].append(limits)
+            self._known_limits = known
+        return {name: known[name][1] for name in namespaces}
 
     async def _judge(
         self, connection: AsyncConnection, submissions: Sequence[Submission], now: datetime
