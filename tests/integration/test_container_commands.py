@@ -7,6 +7,7 @@ says, and that the parts find and trust each other with the certificates that th
 import json
 import os
 import re
+import shutil
 import site
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.support.compose import ROOT, command_of, healthcheck_of, read_compose
+from tests.support.compose import ROOT, build_sources, command_of, healthcheck_of, read_compose
 from tests.support.stack import Daemon, eventually, free_port
 
 SERVICES = read_compose()["services"]
@@ -27,12 +28,18 @@ START_TIMEOUT = 60.0
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of a new environment with our wheel in it; its dependencies are those of the running one."""
+    """The `bin` of a new environment with our wheel in it, built from what the Containerfile copies.
+
+    Its dependencies are those of the running one.
+    """
     folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for path in build_sources():
+        copy(ROOT / path, source / path)
     venv.create(folder, with_pip=True)
     bin_folder = folder / "bin"
     subprocess.run(
-        [bin_folder / "python", "-m", "pip", "install", "--quiet", "--no-deps", str(ROOT)],
+        [bin_folder / "python", "-m", "pip", "install", "--quiet", "--no-deps", str(source)],
         check=True,
         cwd=folder,
         env=plain_environment(),
@@ -164,6 +171,14 @@ def test_commands_of_the_compose_file_make_a_working_whole(containers):
         ready = grpc.channel_ready_future(plaintext)
         with pytest.raises(grpc.FutureTimeoutError):
             ready.result(timeout=1)
+
+
+def copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(path, target)
 
 
 def plain_environment() -> dict[str, str]:

@@ -25,6 +25,13 @@ def own_services(document: dict[str, Any]) -> dict[str, Service]:
     }
 
 
+def build_sources() -> list[str]:
+    """Paths of the checkout that the first stage of the Containerfile copies."""
+    stage = (ROOT / "Containerfile").read_text().split("\nFROM ")[1]
+    lines = [line.split() for line in stage.splitlines() if line.startswith("COPY ")]
+    return [path for line in lines for path in line[1:-1]]
+
+
 def command_of(service: Service) -> list[str]:
     """Program and arguments as the container runs them; `$$` is compose's spelling of `$`."""
     words = [*service.get("entrypoint", []), *service.get("command", [])]

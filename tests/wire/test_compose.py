@@ -13,7 +13,15 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.support.commands import in_shell, parse
-from tests.support.compose import ROOT, Service, command_of, healthcheck_of, own_services, read_compose
+from tests.support.compose import (
+    ROOT,
+    Service,
+    build_sources,
+    command_of,
+    healthcheck_of,
+    own_services,
+    read_compose,
+)
 
 SCHEMA = Path(__file__).with_name("compose-spec.json")
 PINNED = re.compile(r"^[a-z0-9./-]+:\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?$")
@@ -62,6 +70,15 @@ def test_image_runs_as_the_same_plain_user():
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
     assert users == ["10001:10001"]
     assert any("--uid 10001" in line for line in lines)
+
+
+def test_build_gets_what_it_copies():
+    """The ignore file leaves everything out but what it names."""
+    lines = (ROOT / ".containerignore").read_text().splitlines()
+    assert "*" in lines
+    assert {f"!{path}" for path in [*build_sources(), "examples"]} == {
+        line for line in lines if line[:1] == "!"
+    }
 
 
 def test_every_image_is_pinned(services):
