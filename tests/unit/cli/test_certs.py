@@ -110,6 +110,7 @@ async def test_both_sides_of_a_connection_accept_them(
         await asyncio.to_thread(batonpass, *words, *own, "executor", "list")
         refused = await asyncio.to_thread(batonpass, *words, "executor", "list", expect=1)
         assert "cannot be reached" in refused.stderr
+        assert "check --tls-ca, --tls-cert and --tls-key" in refused.stderr
     finally:
         await server.stop(None)
 

@@ -67,6 +67,8 @@ def _hint(error: BatonpassError, peer: Peer, method: str) -> str | None:
     match error.code:
         case "UNAVAILABLE" if error.reason:
             return "the service is up and recovers by itself: repeat the command in a moment."
+        case "UNAVAILABLE" if _hangs_up(error):
+            return "something listens there but hangs up: check --tls-ca, --tls-cert and --tls-key."
         case "UNAVAILABLE":
             return _start(peer)
         case "DEADLINE_EXCEEDED":
@@ -83,6 +85,14 @@ def _hint(error: BatonpassError, peer: Peer, method: str) -> str | None:
             return f"the log of the {peer.name} service says more."
         case _:
             return None
+
+
+def _hangs_up(error: BatonpassError) -> bool:
+    """Whether a new connection was accepted and then ended, which is how a failed TLS handshake looks."""
+    words = error.message.lower()
+    return "failed to connect" in words and any(
+        sign in words for sign in ("socket closed", "handshake", "ssl", "tls")
+    )
 
 
 def _start(peer: Peer) -> str:
