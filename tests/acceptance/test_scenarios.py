@@ -32,7 +32,7 @@ def test_daily_backup_runs_by_cron_and_leaves_its_record(stack: Stack, agent: An
     source, target = tmp_path / "source", tmp_path / "backups"
     source.mkdir()
     (source / "ledger.txt").write_text("42\n")
-    backup = f"BACKUP_SOURCE={source} BACKUP_TARGET={target} {ROOT / 'examples' / 'backup.sh'}"
+    backup = f"{ROOT / 'examples' / 'backup.sh'} {source} {target}"
     daily = stack.cli(
         *("schedule", "create", "backup-daily", "--name", "Daily Backup", "--handler", backup),
         *("--cron", "0 2 * * *", "--priority", "8", "--cpu", "10", "--memory", "15"),
