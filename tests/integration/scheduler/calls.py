@@ -19,7 +19,7 @@ from batonpass.scheduler.v1.schedule_service_pb2_grpc import (
     ScheduleServiceStub,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
 Code = grpc.StatusCode
@@ -60,17 +60,21 @@ def schedule(schedule_id: str = "a", *specs: pb.ScheduleSpec, **fields: Any) -> 
 
 
 async def refused(call: Awaitable[object], code: grpc.StatusCode) -> SimpleNamespace:
-    """The refusal's message, reason, and violations by field."""
+    """The refusal's message, reason, violations by field, and when to try again."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     assert caught.value.code() is code, caught.value.details()
     status = rpc_status.from_call(cast(grpc.Call, caught.value))
-    found = SimpleNamespace(message=caught.value.details(), reason="", violations={})
+    found = SimpleNamespace(message=caught.value.details(), reason="", violations={}, retry_after=None)
     for detail in status.details:
         if detail.Is(ErrorInfo.DESCRIPTOR):
             info = ErrorInfo()
             detail.Unpack(info)
             found.reason = info.reason
+        if detail.Is(RetryInfo.DESCRIPTOR):
+            retry = RetryInfo()
+            detail.Unpack(retry)
+            found.retry_after = retry.retry_delay.ToTimedelta()
         if detail.Is(BadRequest.DESCRIPTOR):
             bad = BadRequest()
             detail.Unpack(bad)
