@@ -21,7 +21,7 @@ Answers = list[FinishAnswer]
 class Completion:
     """Stores how leases ended; `returned` is told which tasks wait again.
 
-    `ended` may be set; it is called when tasks have ended for good.
+    `ended` and `waiting` may be set: called when tasks have ended for good, and when some wait again.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Completion:
         self._ledger = ledger
         self._returned = returned
         self.ended: Callable[[], None] = lambda: None
+        self.waiting: Callable[[], None] = lambda: None
         self._group: GroupCommit[Batch, Answers] = GroupCommit(self._flush, MOST_CALLS_IN_A_GROUP)
 
     async def finish(self, reports: Sequence[Finished]) -> Answers:
@@ -67,6 +68,7 @@ class Completion:
             self._ledger.release(batch.released)
         if batch.returned:
             self._returned(batch.returned)
+            self.waiting()
         if any(isinstance(answer, Stored) and answer.state in FINAL for answer in batch.answers):
             self.ended()
         answers = iter(batch.answers)

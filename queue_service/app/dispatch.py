@@ -10,6 +10,7 @@ from queue_service.app.dispatcher import Dispatcher
 from queue_service.app.heartbeats import Heartbeats
 from queue_service.app.ledger import Ledger
 from queue_service.app.lookout import Lookout
+from queue_service.app.persistence import Persistence
 from queue_service.app.reaper import Reaper
 from queue_service.app.recall import Recall
 from queue_service.app.roster import Roster
@@ -52,9 +53,17 @@ class Dispatch:
         lookout = Lookout(ListStore(databases.claims), clock, self._candidates)
         self.completion = Completion(FinishStore(databases.finish), clock, ledger, self._returned)
         self._heartbeats = Heartbeats(sessions, clock, terms)
-        self._starts = Starts(StartStore(databases.finish), self._lost)
+        self._persistence = Persistence()
+        self._starts = Starts(StartStore(databases.finish), self._persistence, self._lost)
         tools = SessionTools(
-            clock, terms, self.completion, self._heartbeats, self._starts, claims, freed=wake.set
+            clock,
+            terms,
+            self.completion,
+            self._heartbeats,
+            self._starts,
+            claims,
+            self._persistence,
+            freed=wake.set,
         )
         self.roster = Roster(
             SessionStore(databases.finish), tools, ledger, self._candidates, replica, lookout.survey
@@ -74,7 +83,9 @@ class Dispatch:
         await self.roster.drain()
 
     async def close(self) -> None:
-        """Stores what has been said and takes no more."""
+        """Stores what has been said, as far as the database is there, and takes no more."""
+        await self._persistence.stop()
+        await self.roster.settled()
         await self._starts.close()
         await self._heartbeats.close()
         await self.completion.close()

@@ -27,6 +27,11 @@ class LeaseBook:
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def tasks(self) -> list[int]:
+        """Tasks of all its leases."""
+        return list(self._held)
+
     def add(self, refs: Iterable[Ref]) -> None:
         """Offers for the session."""
         self._held.update((ref.task, Held(ref.token)) for ref in refs)

@@ -31,6 +31,7 @@ class Recall:
     async def step(self) -> None:
         """Looks once."""
         sessions = list(self._roster.sessions)
+        tasks = [task for session in self._roster.sessions.values() for task in session.tasks]
         if not sessions:
             return
         now = self._clock.now()
@@ -38,7 +39,7 @@ class Recall:
         for session, refs in _by_session(overdue).items():
             if session in self._roster.sessions:
                 self._roster.sessions[session].revoke(refs)
-        for session, refs in _by_session(await self._store.cancelled(sessions)).items():
+        for session, refs in _by_session(await self._store.cancelled(tasks, sessions)).items():
             if session in self._roster.sessions:
                 self._roster.sessions[session].cancel(refs)
 

@@ -7,7 +7,6 @@ from typing import Final
 from queue_service.app.candidates import Candidates
 from queue_service.app.ledger import Ledger
 from queue_service.app.messages import Drain, Welcome
-from queue_service.app.persistence import until_stored
 from queue_service.app.session import Session, SessionTools
 from queue_service.domain.ending import Finished, How
 from queue_service.domain.lease import Ref
@@ -92,7 +91,9 @@ class Roster:
     def goodbye(self, session: Session, reason: str) -> None:
         """Ends the session: its leases go back at once, with no attempt burnt; then the stream ends."""
         session.leave()
-        work = until_stored(lambda: self._wind_up(session, reason or "the executor said goodbye"), "goodbye")
+        work = self._tools.persistence.until_stored(
+            lambda: self._wind_up(session, reason or "the executor said goodbye"), "goodbye"
+        )
         task = asyncio.create_task(work, name=f"goodbye-{session.id}")
         self._farewells.add(task)
         task.add_done_callback(self._farewells.discard)
@@ -103,8 +104,10 @@ class Roster:
         for session in self.sessions.values():
             session.outbox.end(Drain())
         await self._all_closed.wait()
-        while self._farewells:
-            await asyncio.wait(self._farewells)
+
+    async def settled(self) -> None:
+        """Returns when the goodbyes that were said are stored, or cannot be."""
+        await asyncio.gather(*self._farewells, return_exceptions=True)
 
     def lost(self, session: int, refs: list[Ref]) -> None:
         """Leases of a session have turned out not to be its own any more."""

@@ -10,7 +10,7 @@ from queue_service.app.heartbeats import Alive, Heartbeats, Over
 from queue_service.app.leasebook import LeaseBook
 from queue_service.app.messages import HeartbeatAck, Message, Offers, Superseded
 from queue_service.app.outbox import Outbox
-from queue_service.app.persistence import until_stored
+from queue_service.app.persistence import Persistence
 from queue_service.app.starts import Starts
 from queue_service.domain.ending import Finished, How, Stale
 from queue_service.domain.handler import PREFIX, HandlerKind
@@ -41,6 +41,7 @@ class SessionTools:
     heartbeats: Heartbeats
     starts: Starts
     claims: ClaimStore
+    persistence: Persistence
     freed: Callable[[], None]
 
 
@@ -70,6 +71,11 @@ class Session:
     def room(self) -> int:
         """How many offers it may be sent now."""
         return min(self._credit, self.outbox.room)
+
+    @property
+    def tasks(self) -> list[int]:
+        """The tasks it has leased, as far as this replica knows."""
+        return self._book.tasks
 
     def offer(self, leases: Sequence[Lease]) -> None:
         """Hands it leases that were claimed for it; when it is over they go back at once."""
@@ -202,7 +208,9 @@ class Session:
         says: tuple[Callable[[Iterable[Ref]], None], Callable[[Iterable[Ref]], None]] | None = None,
     ) -> None:
         """Stores reports, and `says` for what was stored and what was stale."""
-        answers = await until_stored(lambda: self._tools.completion.finish(reports), "ends of leases")
+        answers = await self._tools.persistence.until_stored(
+            lambda: self._tools.completion.finish(reports), "ends of leases"
+        )
         refs = [Ref(report.task, report.token) for report in reports]
         self._book.drop(refs)
         if says is not None:
@@ -246,7 +254,10 @@ class Session:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, DatabaseUnavailable):
+            log.warning("not stored before the stop", executor=self.name, reason=error.message)
+        elif error is not None:
             log.error("a message could not be handled", executor=self.name, exc_info=error)
             self.outbox.refuse("internal error; the service's log has the reason")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
-from queue_service.app.persistence import until_stored
+from queue_service.app.persistence import Persistence
 from queue_service.domain.lease import Ref
 from queue_service.store.starts import Start, StartStore
 
@@ -21,8 +21,11 @@ Stale = Callable[[int, list[Ref]], None]
 class Starts:
     """Stores starts in groups; `stale` is told by session which leases turned out to be lost."""
 
-    def __init__(self, store: StartStore, stale: Stale, gather: timedelta = GATHER) -> None:
+    def __init__(
+        self, store: StartStore, persistence: Persistence, stale: Stale, gather: timedelta = GATHER
+    ) -> None:
         self._store = store
+        self._persistence = persistence
         self._stale = stale
         self._gather = gather.total_seconds()
         self._pending: dict[Ref, Start] = {}
@@ -40,9 +43,9 @@ class Starts:
             self._pending.pop(ref, None)
 
     async def close(self) -> None:
-        """Returns when everything added before is stored."""
+        """Returns when everything added before is stored, or cannot be."""
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _store_all(self) -> None:
         try:
@@ -58,7 +61,7 @@ class Starts:
             del self._pending[start.ref]
         if not starts:
             return
-        held = await until_stored(lambda: self._store.start(starts), "accepted offers")
+        held = await self._persistence.until_stored(lambda: self._store.start(starts), "accepted offers")
         for start, is_held in zip(starts, held, strict=True):
             if not is_held:
                 self._stale(start.session, [start.ref])

@@ -340,9 +340,11 @@ WHERE e.id = u.executor AND e.id = ANY (ARRAY(
     SELECT id FROM queue.executors WHERE id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED))
 
 -- name: cancelled
--- Leases of sessions $1 that somebody asked to cancel.
-SELECT l.session, l.task, l.token FROM queue.leases AS l
-WHERE l.session = ANY ($1::bigint[]) AND l.cancel_at IS NOT NULL
+-- Leases of tasks $1 in sessions $2 that somebody asked to cancel. By task, not by session: the index on sessions
+-- may hold the dead entries of everything that a session has ever run.
+SELECT l.session, l.task, l.token
+FROM unnest($1::bigint[]) AS u (task) JOIN queue.leases AS l ON l.task = u.task
+WHERE l.cancel_at IS NOT NULL AND l.session = ANY ($2::bigint[])
 
 -- name: unanswered
 -- Offers to sessions $1 whose time to answer ended after $2 and by $3.

@@ -166,9 +166,9 @@ class SessionStore:
             for row in rows
         }
 
-    async def cancelled(self, sessions: Sequence[int]) -> list[tuple[int, Ref]]:
-        """Leases of the sessions that somebody asked to cancel, each with its session."""
-        rows = await self._database.statement(lambda driver: driver.fetch(SQL["cancelled"], sessions))
+    async def cancelled(self, tasks: Sequence[int], sessions: Sequence[int]) -> list[tuple[int, Ref]]:
+        """Leases of these tasks and sessions that somebody asked to cancel, each with its session."""
+        rows = await self._database.statement(lambda driver: driver.fetch(SQL["cancelled"], tasks, sessions))
         return [(session, Ref(task, token)) for session, task, token in rows]
 
     async def unanswered(

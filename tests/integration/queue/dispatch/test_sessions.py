@@ -54,6 +54,22 @@ async def test_reconnect_keeps_what_is_listed_and_returns_the_rest(queue_databas
         assert await broken_rules(database) == []
 
 
+async def test_registration_is_written_down(queue_database_url: str) -> None:
+    """Everything that people and pull clients see of an executor; a later Hello replaces it."""
+    async with replica(queue_database_url) as queue:
+        facts = {"labels": {"zone": "a"}, "cpu_count": 8, "memory_bytes": 2**34, "version": "1.2"}
+        async with Agent(queue.address, allows_shell=True, handlers=["x", "y", "x"], **facts) as agent:
+            await agent.connect()
+            await agent.say(heartbeat=pb.Heartbeat(seq=1, load={"cpu_percent": 12.34, "memory_percent": 50}))
+            await agent.expect("heartbeat_ack")
+        (row,) = await fetch(
+            queue.databases.finish,
+            "SELECT handlers, allows_shell, allows_http, labels ->> 'zone' AS zone, cpu_count, memory_bytes,"
+            " version, load_cpu, load_memory, pull FROM queue.executors",
+        )
+        assert tuple(row) == (["x", "y"], True, False, "a", 8, 2**34, "1.2", 1234, 5000, False)
+
+
 async def test_reconnect_to_another_replica(queue_database_url: str) -> None:
     """Any replica will do; the result is stored there."""
     async with (
