@@ -1,6 +1,6 @@
 """Intake: tasks come in alone, in batches and from schedules, and are stored in groups."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from queue_service.domain.errors import IntakeFull
 from queue_service.domain.order import Candidate
 from queue_service.domain.task import Submission
-from queue_service.domain.verdict import Created, TooOld, Verdict
+from queue_service.domain.verdict import Created, TooOld, Verdict, said_again
 from queue_service.store.intake import IntakeStore
 from service_kit.clock import Clock
 from service_kit.errors import ServiceError
@@ -19,6 +19,7 @@ MOST_CALLS_IN_A_GROUP: Final = 500
 MOST_PENDING: Final = 20_000
 """Submissions kept in memory while they wait; beyond it calls are refused at once."""
 
+Key = tuple[str, str, str]
 Accepted = Callable[[Sequence[Candidate]], None]
 Count = Callable[[Sequence[Verdict]], None]
 
@@ -52,46 +53,51 @@ class Intake:
             raise IntakeFull(self._pending)
         self._pending += len(submissions)
         try:
-            return await self._group.submit(submissions)
+            answers = await self._group.submit(submissions)
         finally:
             self._pending -= len(submissions)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return [answer for answer in answers if not isinstance(answer, Exception)]
 
     async def close(self) -> None:
         """Refuses new tasks and returns when those that came before are answered."""
         await self._group.close()
 
-    async def _flush(self, calls: list[Sequence[Submission]]) -> list[list[Verdict]]:
+    async def _flush(self, calls: list[Sequence[Submission]]) -> list[list[Verdict | Exception]]:
         everything = [submission for call in calls for submission in call]
-        verdicts: list[Verdict] = []
+        verdicts: list[Verdict | Exception] = []
         for start in range(0, len(everything), MOST_IN_A_STATEMENT):
             verdicts += await self._store_some(everything[start : start + MOST_IN_A_STATEMENT])
         answers = iter(verdicts)
         return [list(islice(answers, len(call))) for call in calls]
 
-    async def _store_some(self, submissions: list[Submission]) -> list[Verdict]:
+    async def _store_some(self, submissions: list[Submission]) -> list[Verdict | Exception]:
         """A key that comes twice is stored by the first, and known when the second's turn comes."""
-        found: dict[int, Verdict] = {
+        found: dict[int, Verdict | Exception] = {
             place: TooOld() for place, submission in enumerate(submissions) if self._is_too_old(submission)
         }
         while len(found) < len(submissions):
-            places: dict[tuple[str, str, str], int] = {}
+            first: dict[Key, int] = {}
             for place, submission in enumerate(submissions):
                 if place not in found:
-                    places.setdefault(submission.key, place)
-            turn = sorted(places.values())
+                    first.setdefault(submission.key, place)
+            turn = list(first.values())
             found.update(zip(turn, await self._try([submissions[place] for place in turn]), strict=True))
+            _follow(submissions, first, found)
         return [found[place] for place in range(len(submissions))]
 
-    async def _try(self, submissions: list[Submission]) -> list[Verdict]:
+    async def _try(self, submissions: list[Submission]) -> Sequence[Verdict | Exception]:
         """Stores a group; when PostgreSQL takes offence, one by one, so that one spoils only itself."""
         try:
             now = self._clock.now()
             verdicts = await self._store.take_in(submissions, now)
         except ServiceError:
             raise
-        except Exception:
+        except Exception as error:
             if len(submissions) == 1:
-                raise
+                return [error]
             return [(await self._try([submission]))[0] for submission in submissions]
         self._tell(submissions, verdicts)
         return verdicts
@@ -118,3 +124,18 @@ class Intake:
     def _is_too_old(self, submission: Submission) -> bool:
         origin = submission.origin
         return origin is not None and origin.fired_at < self._clock.now() - self._retention
+
+
+def _follow(
+    submissions: Sequence[Submission], first: Mapping[Key, int], found: dict[int, Verdict | Exception]
+) -> None:
+    """Answers those whose key has had its turn, where that says enough about them."""
+    for place, submission in enumerate(submissions):
+        leader = first.get(submission.key)
+        if place in found or leader is None:
+            continue
+        verdict = found[leader]
+        if not isinstance(verdict, Exception):
+            said = said_again(verdict, submissions[leader].body_hash, submission.body_hash)
+            if said is not None:
+                found[place] = said

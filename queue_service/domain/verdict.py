@@ -33,7 +33,10 @@ class KeptOut:
 
 @dataclass(frozen=True, slots=True)
 class Different:
-    """Its task_id was used before with another body."""
+    """Its task_id was used before with another body, of which `kept` holds under `body_hash`."""
+
+    body_hash: bytes
+    kept: Known | KeptOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +52,17 @@ class TooOld:
 
 
 Verdict: TypeAlias = Created | Known | KeptOut | Different | TooLarge | TooOld
+
+
+def said_again(verdict: Verdict, first_hash: bytes, body_hash: bytes) -> Verdict | None:
+    """The verdict on a submission under the same task_id, right after one of `first_hash` got `verdict`.
+
+    None when the first one says nothing about the second, since nothing was kept.
+    """
+    if isinstance(verdict, TooLarge | TooOld):
+        return None
+    if isinstance(verdict, Different):
+        first_hash, kept = verdict.body_hash, verdict.kept
+    else:
+        kept = Known(verdict.id) if isinstance(verdict, Created) else verdict
+    return kept if body_hash == first_hash else Different(first_hash, kept)

@@ -174,12 +174,11 @@ def _order_at(submission: Submission, now: datetime) -> datetime:
 
 
 def _verdict(submission: Submission, place: Place, row: Mapping[str, Any], now: datetime) -> Verdict:
+    kept = Known(row["task"]) if row["blocked_by"] is None else KeptOut(row["blocked_by"])
     if row["hash"] != submission.body_hash:
-        return Different()
-    if row["blocked_by"] is not None:
-        return KeptOut(row["blocked_by"])
+        return Different(row["hash"], kept)
     if row["task"] != row["id"]:
-        return Known(row["task"])
+        return kept
     return Created(
         id=row["id"],
         order_at=_order_at(submission, now),

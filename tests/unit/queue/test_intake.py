@@ -8,10 +8,20 @@ import pytest
 
 from queue_service.app.intake import MOST_PENDING, Intake
 from queue_service.domain.errors import IntakeFull
+from queue_service.domain.limits import Limits
 from queue_service.domain.order import Candidate
 from queue_service.domain.overlap import Overlap
 from queue_service.domain.task import Origin, Submission
-from queue_service.domain.verdict import Created, Different, Known, TooOld, Verdict
+from queue_service.domain.verdict import (
+    Created,
+    Different,
+    KeptOut,
+    Known,
+    TooLarge,
+    TooOld,
+    Verdict,
+    said_again,
+)
 from service_kit.clock import ManualClock
 from service_kit.errors import DatabaseUnavailable
 from tests.support.submissions import submission
@@ -44,7 +54,7 @@ class FakeStore:
     def _keep(self, each: Submission, now: datetime) -> Verdict:
         if each.key in self.kept:
             task, body = self.kept[each.key]
-            return Known(task) if body == each.body_hash else Different()
+            return Known(task) if body == each.body_hash else Different(body, Known(task))
         task = len(self.kept) + 1
         self.kept[each.key] = task, each.body_hash
         run_at = each.run_at or now
@@ -75,12 +85,12 @@ async def test_callers_that_wait_are_stored_together(intake: Intake, store: Fake
     assert len(store.groups) <= 2
 
 
-async def test_a_key_that_comes_twice_has_two_turns(intake: Intake, store: FakeStore) -> None:
+async def test_a_key_that_comes_often_is_sent_once(intake: Intake, store: FakeStore) -> None:
     verdicts = await intake.take_in(
         [submission("a"), submission("b"), submission("a"), submission("a", b"other")]
     )
     assert [type(verdict) for verdict in verdicts] == [Created, Created, Known, Different]
-    assert store.groups == [["a", "b"], ["a"], ["a"]]
+    assert store.groups == [["a", "b"]]
 
 
 async def test_one_that_the_database_cannot_take_spoils_only_itself(intake: Intake, store: FakeStore) -> None:
@@ -134,3 +144,15 @@ async def test_a_large_call_is_cut_into_statements(intake: Intake, store: FakeSt
     verdicts = await intake.take_in([submission(f"t{number}") for number in range(2500)])
     assert [len(group) for group in store.groups] == [1000, 1000, 500]
     assert [verdict.id for verdict in verdicts if isinstance(verdict, Created)] == list(range(1, 2501))
+
+
+@pytest.mark.parametrize("kept", [Known(3), KeptOut("x")])
+def test_a_second_submission_is_judged_by_what_the_first_found(kept: Known | KeptOut) -> None:
+    assert said_again(Created(3, NOW, NOW, True), b"a", b"a") == Known(3)
+    assert said_again(Created(3, NOW, NOW, True), b"a", b"b") == Different(b"a", Known(3))
+    assert said_again(kept, b"a", b"a") == kept
+    assert said_again(kept, b"a", b"b") == Different(b"a", kept)
+    assert said_again(Different(b"k", kept), b"a", b"k") == kept
+    assert said_again(Different(b"k", kept), b"a", b"a") == Different(b"k", kept)
+    assert said_again(TooLarge(Limits()), b"a", b"a") is None
+    assert said_again(TooOld(), b"a", b"a") is None
