@@ -88,6 +88,7 @@ class ExecutorStore:
         async def write(connection: AsyncConnection) -> Defaults:
             values = change.values()
             if values:
+                await _hold_all(connection, namespace)
                 await connection.execute(
                     insert(settings)
                     .values(namespace=namespace, **values)
@@ -117,6 +118,12 @@ class ExecutorStore:
             return found[0] if found else None
 
         return await self._database.unit(write)
+
+
+async def _hold_all(connection: AsyncConnection, namespace: str) -> None:
+    """Claims lock their executors before they look at the limits: after this none commits by the old ones."""
+    held = select(executors.c.id).where(executors.c.namespace == namespace).order_by(executors.c.id)
+    await connection.execute(held.with_for_update(key_share=True))
 
 
 async def read_defaults(connection: AsyncConnection, namespace: str) -> Defaults:

@@ -1,11 +1,12 @@
 """Tasks and executors in a queue database, and what must always hold there."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from queue_service.domain.handler import lane_of, parse_handler
 from queue_service.domain.order import Candidate
+from queue_service.store.executors import Change, ExecutorStore
 from service_kit.postgres import Database
 
 
@@ -89,19 +90,8 @@ async def set_limits(
     threshold: timedelta = timedelta(minutes=30),
 ) -> None:
     """Stores the defaults of a namespace."""
-    await fetch(
-        database,
-        """
-        INSERT INTO queue.settings (namespace, max_tasks, max_cpu, max_memory, ageing_threshold_ms)
-        VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (namespace) DO UPDATE
-        SET max_tasks = $2, max_cpu = $3, max_memory = $4, ageing_threshold_ms = $5
-        """,
-        namespace,
-        tasks,
-        cpu,
-        memory,
-        threshold // timedelta(milliseconds=1),
+    await ExecutorStore(database).change_defaults(
+        namespace, Change(tasks, cpu, memory, threshold), "test", datetime.now(UTC)
     )
 
 

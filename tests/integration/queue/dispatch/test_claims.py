@@ -207,6 +207,30 @@ async def test_lowered_limit_holds_from_its_commit_on(
         await other.close()
 
 
+async def test_limits_change_between_claims_only(
+    queue_database: Database, queue_database_url: str, clock: ManualClock
+) -> None:
+    """UpdateLimits waits for a claim that has looked at the old limits already."""
+    await opened(queue_database, clock.now())
+    other = Database(engine(queue_database_url, pool_size=1))
+    try:
+        async with other.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.execute("BEGIN")
+            await driver.execute("SELECT FROM queue.executors FOR NO KEY UPDATE")
+            pending = asyncio.create_task(set_limits(queue_database, tasks=1))
+            await until(
+                lambda: value(queue_database, "SELECT count(*) FROM pg_locks WHERE NOT granted"),
+                "the change waits for the claim",
+            )
+            assert not pending.done()
+            await driver.execute("COMMIT")
+        await pending
+    finally:
+        await other.close()
+
+
 async def test_pull_takes_the_first_that_is_there(
     queue_database: Database, claims: ClaimStore, clock: ManualClock
 ) -> None:
