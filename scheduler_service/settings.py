@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from batonpass.targets import addresses
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -16,12 +17,16 @@ class SchedulerSettings(ServiceSettings):
     )
     table: ClassVar[str] = "scheduler"
 
-    queue: str = Field(default="127.0.0.1:7402", description="host:port of the Queue service")
+    queue: str = Field(
+        default="127.0.0.1:7402",
+        description="host:port of the Queue service; `ipv4:host:port,host:port` for replicas without a common name",
+    )
 
     @field_validator("queue")
     @classmethod
     def _is_peer(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not (host and port.isdigit() and 0 < int(port) < 65536):
-            raise ValueError("an address is host:port, such as 127.0.0.1:7402 or queue:7402")
+        for address in addresses(value):
+            host, _, port = address.rpartition(":")
+            if not (host and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError("an address is host:port, such as 127.0.0.1:7402 or queue:7402")
         return value

@@ -3,7 +3,6 @@
 Plaintext is for development: it must be asked for, and it never leaves the machine.
 """
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 from batonpass.options import CLIENT_OPTIONS
+from batonpass.targets import is_loopback
 
 from service_kit.logs import logger
 from service_kit.settings import SettingsError
@@ -98,19 +98,6 @@ def require_plaintext_allowed(address: str, insecure_dev: bool) -> None:
             f"{address} without TLS needs --insecure-dev (loopback only);"
             " or give --tls-cert, --tls-key and --tls-ca"
         )
-
-
-def is_loopback(address: str) -> bool:
-    """True for `localhost`, 127.0.0.0/8, ::1 (with or without port) and Unix sockets."""
-    if address.startswith(("unix:", "unix-abstract:")):
-        return True
-    host = address.rpartition(":")[0].strip("[]") or address
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _certificates(files: TlsFiles) -> grpc.ServerCertificateConfiguration:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from batonpass import Client, ConfigurationError, TlsFiles
-from batonpass.client.endpoints import endpoint, is_loopback, require_safe
+from batonpass.client.endpoints import endpoint, require_safe
+from batonpass.targets import is_loopback
 
 
 def write(home: Path, content: object) -> None:

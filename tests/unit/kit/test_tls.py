@@ -5,26 +5,7 @@ from pathlib import Path
 import pytest
 
 from service_kit.settings import SettingsError
-from service_kit.tls import is_loopback, require_plaintext_allowed, tls_files
-
-
-@pytest.mark.parametrize(
-    ("address", "loopback"),
-    [
-        ("127.0.0.1:1", True),
-        ("127.9.9.9:1", True),
-        ("localhost:1", True),
-        ("[::1]:1", True),
-        ("unix:/run/x", True),
-        ("0.0.0.0:1", False),
-        ("[::]:1", False),
-        ("10.0.0.1:1", False),
-        ("queue:7070", False),
-        ("localhost.example.org:1", False),
-    ],
-)
-def test_loopback(address: str, loopback: bool) -> None:
-    assert is_loopback(address) is loopback
+from service_kit.tls import require_plaintext_allowed, tls_files
 
 
 def test_plaintext_needs_loopback_and_consent() -> None:

@@ -1,6 +1,5 @@
 """Where the services are, and whether a connection to them is safe."""
 
-import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from batonpass.client.errors import ConfigurationError
+from batonpass.targets import is_loopback
 
 Side = Literal["scheduler", "queue"]
 
@@ -43,7 +43,7 @@ class TlsFiles:
 
 
 def endpoint(side: Side, given: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
-    """The `HOST:PORT` of a service.
+    """The target of a service: `HOST:PORT`, or several replicas as in `batonpass.targets`.
 
     In this order: `given`, the variable BATONPASS_SCHEDULER or BATONPASS_QUEUE, `endpoints.json` in
     BATONPASS_HOME (or in `.batonpass` of the working directory when that is not set). Raises
@@ -82,31 +82,3 @@ def require_safe(target: str, tls: TlsFiles | None) -> None:
             f"{target} is not on this machine: a connection to it needs TLS. Give tls=TlsFiles(ca=...)"
             " or set BATONPASS_TLS_CA (and _CERT, _KEY)"
         )
-
-
-def is_loopback(target: str) -> bool:
-    """True when every address of a gRPC target is this machine: `localhost`, 127.0.0.0/8, ::1, Unix
-    sockets.
-    """
-    if target.startswith(("unix:", "unix-abstract:")):
-        return True
-    addresses = target.split("///", 1)[-1]
-    for scheme in ("ipv4:", "ipv6:", "dns:"):
-        addresses = addresses.removeprefix(scheme)
-    return all(_is_loopback_host(_host(address)) for address in addresses.split(","))
-
-
-def _host(address: str) -> str:
-    """`h` of `h`, `h:1`, `[::1]:1` and `::1`."""
-    if address.startswith("["):
-        return address[1:].split("]", 1)[0]
-    return address.rsplit(":", 1)[0] if address.count(":") == 1 else address
-
-
-def _is_loopback_host(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
