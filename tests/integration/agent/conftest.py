@@ -22,9 +22,11 @@ class Running:
     def __init__(self, config: AgentConfig) -> None:
         self.stop = asyncio.Event()
         self.task = asyncio.create_task(serve(config, self.stop))
+        self.was_awaited = False
 
     async def ended(self) -> None:
         """Returns when the agent has ended; raises what it raised."""
+        self.was_awaited = True
         async with asyncio.timeout(DEADLINE):
             await asyncio.shield(self.task)
 
@@ -48,14 +50,17 @@ async def start(fake: FakeDispatch) -> AsyncIterator[Start]:
     usual = AgentConfig(name="a1", watchdog=False, grace=timedelta(seconds=10))
 
     def begin(worker: Worker | None = None, **changes: Any) -> Running:
-        config = replace(usual, **{"queue": fake.target, "handlers": worker, **changes})
+        config = replace(usual, **{"queue": fake.target, "handlers": worker or (), **changes})
         running.append(Running(config))
         return running[-1]
 
     yield begin
+    unexpected = [agent.task for agent in running if agent.task.done() and not agent.was_awaited]
     for agent in running:
         agent.task.cancel()
     await asyncio.gather(*(agent.task for agent in running), return_exceptions=True)
+    for task in unexpected:
+        task.result()
 
 
 class Handlers(Worker):

@@ -238,7 +238,7 @@ async def test_the_result_of_a_stale_attempt_is_dropped(fake, start, worker):
 
 
 async def test_work_goes_on_over_a_broken_stream(fake, start, worker):
-    """The same instance names what it runs, says again that it was started, and reports in the new session."""
+    """The same instance names what it runs, says again that it was started, and reports anew."""
     start(worker)
     first = await fake.session()
     offer = fake.task("name:wait")

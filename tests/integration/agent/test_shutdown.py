@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from batonpass.queue.v1.task_pb2 import AttemptResult
 
 from tests.support.fake_dispatch import key
@@ -67,8 +68,9 @@ async def test_after_the_grace_work_is_stopped_and_returned(fake, start, worker)
     assert session.goodbye is not None
 
 
-async def test_no_goodbye_while_something_runs(fake, start, worker):
+async def test_no_goodbye_while_something_runs(fake, start, worker, monkeypatch):
     """A function that does not end is still running when the agent has to go: its lease runs out instead."""
+    monkeypatch.setattr("batonpass.agent.agent.SHUTDOWN_GRACE", 0.1)
     worker.is_stubborn = True
     agent = start(worker, grace=timedelta(0))
     session = await fake.session()
@@ -105,5 +107,6 @@ async def test_cancelling_the_agent_ends_all_work(fake, start, worker):
     session.offer(offer)
     await session.accept(offer)
     agent.task.cancel()
-    await asyncio.gather(agent.task, return_exceptions=True)
+    with pytest.raises(asyncio.CancelledError):
+        await agent.ended()
     assert worker.stopped.is_set()

@@ -29,10 +29,16 @@ def parser() -> argparse.ArgumentParser:
     add("--queue", metavar="HOST:PORT", help="queue service (default: BATONPASS_QUEUE, else endpoints.json)")
     add("--name", default=default_name(), help="name of the executor (default: the host's, %(default)s)")
     add("--namespace", help="namespace (default: BATONPASS_NAMESPACE, else `default`)")
-    add("--handlers", metavar="MODULE:NAME", help="a batonpass.Worker with registered handlers")
+    add(
+        "--handlers",
+        metavar="MODULE:NAME",
+        action="append",
+        default=[],
+        help="a batonpass.Worker with registered handlers; repeatable",
+    )
     add("--allow-shell", action="store_true", help="run shell commands")
     add("--allow-http", action="store_true", help="call http:// and https:// handlers")
-    add("--label", metavar="KEY=VALUE", action="append", default=[], type=_label, help="label, for placement")
+    add("--label", metavar="KEY=VALUE", action="append", default=[], type=_label, help="label; repeatable")
     add("--concurrency", metavar="N", type=int, help="attempts at a time (default: the limit at the queue)")
     add(
         "--grace",

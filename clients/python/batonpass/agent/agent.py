@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import grpc
@@ -23,7 +23,7 @@ from batonpass.agent.outbox import Outbox
 from batonpass.agent.runners import Runners
 from batonpass.agent.session import Ended, Session
 from batonpass.agent.version import VERSION
-from batonpass.agent.worker import Worker
+from batonpass.agent.worker import Handler
 from batonpass.client.channels import open_aio_channel
 from batonpass.client.setup import Setup
 from batonpass.queue.v1.dispatch_service_pb2 import Hello
@@ -54,7 +54,7 @@ _HOPELESS: Final = frozenset(
 class Agent:
     """Runs until `stop` is called; `run` does the work and belongs to one event loop."""
 
-    def __init__(self, config: AgentConfig, worker: Worker | None, guard: Guard | None) -> None:
+    def __init__(self, config: AgentConfig, handlers: Mapping[str, Handler], guard: Guard | None) -> None:
         self._config = config
         self._guard = guard
         self._setup = Setup(
@@ -64,7 +64,7 @@ class Agent:
             tls=config.tls,
         )
         self._target = self._setup.target("queue")
-        self._handlers = worker.handlers if worker is not None else {}
+        self._handlers = handlers
         self._instance = str(uuid.uuid4())
         self._lease = Lease()
         self._outbox = Outbox()

@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ class AgentConfig:
     tls: TlsFiles | None = None
     allow_shell: bool = False
     allow_http: bool = False
-    handlers: "Worker | str | None" = None
+    handlers: "Sequence[Worker | str] | Worker | str" = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     concurrency: int | None = None
     grace: timedelta = timedelta(seconds=30)

@@ -18,6 +18,9 @@ from batonpass.agent.version import VERSION
 _CONNECT: Final = 10.0
 """Seconds to wait for a connection, unless the task's own timeout is shorter."""
 
+_SLACK: Final = 1.0
+"""Seconds that the socket waits longer than the task, so that it is the desk that ends a call in time."""
+
 _MOST_BODY: Final = 64 * 1024
 
 
@@ -61,7 +64,7 @@ class HttpRunner:
         if not url.hostname:
             return rejected(f"{attempt.offer.template.handler[:100]!r} names no host")
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(url.hostname, url.port, timeout=min(_CONNECT, attempt.timeout))
+        connection = kind(url.hostname, url.port, timeout=min(_CONNECT, attempt.timeout + _SLACK))
         try:
             self._connect(attempt, connection)
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -76,7 +79,7 @@ class HttpRunner:
 
     def _connect(self, attempt: Attempt, connection: http.client.HTTPConnection) -> None:
         connection.connect()
-        connection.sock.settimeout(attempt.timeout)
+        connection.sock.settimeout(attempt.timeout + _SLACK)
         with self._lock:
             self._open[attempt] = connection
             if attempt.stopped:

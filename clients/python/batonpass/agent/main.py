@@ -1,7 +1,6 @@
 """Runs an agent in this process."""
 
 import asyncio
-import importlib
 import logging
 import os
 import signal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batonpass.agent.config import AgentConfig
 from batonpass.agent.errors import AgentError
-from batonpass.agent.worker import Worker
+from batonpass.agent.loading import load_handlers
 from batonpass.client.errors import BatonpassError
 
 if TYPE_CHECKING:
@@ -56,23 +55,16 @@ async def serve(config: AgentConfig, stop: asyncio.Event | None = None) -> None:
             told.cancel()
 
 
-def worker_of(config: AgentConfig) -> Worker | None:
-    """The worker of `handlers`; `module:name` is imported, also from the working directory.
-
-    Raises AgentError.
-    """
-    if not isinstance(config.handlers, str):
-        return config.handlers
-    module, _, name = config.handlers.partition(":")
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+def _agent(config: AgentConfig, guard: "Guard | None") -> "Agent":
     try:
-        found = getattr(importlib.import_module(module), name or "worker")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise AgentError(f"handlers {config.handlers!r}: {error}") from error
-    if not isinstance(found, Worker):
-        raise AgentError(f"handlers {config.handlers!r}: is a {type(found).__name__}, not a batonpass.Worker")
-    return found
+        handlers = load_handlers(config.handlers)
+        from batonpass.agent.agent import Agent
+
+        return Agent(config, handlers, guard)
+    except BaseException:
+        if guard is not None:
+            guard.discard()
+        raise
 
 
 async def _run(config: AgentConfig, guard: "Guard | None") -> None:
@@ -81,17 +73,6 @@ async def _run(config: AgentConfig, guard: "Guard | None") -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, agent.stop)
     await agent.run()
-
-
-def _agent(config: AgentConfig, guard: "Guard | None") -> "Agent":
-    try:
-        from batonpass.agent.agent import Agent
-
-        return Agent(config, worker_of(config), guard)
-    except BaseException:
-        if guard is not None:
-            guard.discard()
-        raise
 
 
 def _guard(config: AgentConfig) -> "Guard | None":

@@ -17,8 +17,10 @@ from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-WELCOME_WITHIN: Final = 10.0
-"""Seconds to wait for the queue's answer to Hello."""
+WELCOME_WITHIN: Final = 5.0
+"""Seconds to wait for the queue's answer to Hello; short enough to ask another replica while the lease
+holds.
+"""
 
 PATIENCE: Final = 1.5
 """Heartbeat intervals without an acknowledgement after which the stream counts as dead."""
