@@ -19,7 +19,7 @@ class SchedulerSettings(ServiceSettings):
 
     queue: str = Field(
         default="127.0.0.1:7402",
-        description="host:port of the Queue service; `ipv4:host:port,host:port` for replicas without a common name",
+        description="host:port of the Queue service, or ipv4:host:port,host:port for its replicas",
     )
 
     @field_validator("queue")

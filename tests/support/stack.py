@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -120,8 +120,8 @@ class Stack:
         self.state.mkdir(parents=True)
         self._settings = dict(env or {})
         self.postgres = EmbeddedPostgres(folder / "postgres", port=free_port())
-        self.queues = [self._service("queue_service", number) for number in range(replicas)]
-        self.schedulers = [self._service("scheduler_service", number) for number in range(replicas)]
+        self.queues = [Service(self, "queue_service", number) for number in range(replicas)]
+        self.schedulers = [Service(self, "scheduler_service", number) for number in range(replicas)]
         self.agents: dict[str, Daemon] = {}
         self.database_url = ""
 
@@ -137,20 +137,22 @@ class Stack:
             self._print_logs()
 
     @property
-    def scheduler(self) -> Daemon:
+    def scheduler(self) -> "Service":
         return self.schedulers[0]
 
     @property
-    def queue(self) -> Daemon:
+    def queue(self) -> "Service":
         return self.queues[0]
 
     @property
     def queue_address(self) -> str:
-        return self._address(self.queue)
+        """The target of the queue service: all of its replicas."""
+        return _target(self.queues)
 
     @property
     def scheduler_address(self) -> str:
-        return self._address(self.scheduler)
+        """The target of the scheduler service: all of its replicas."""
+        return _target(self.schedulers)
 
     def start(self) -> None:
         """PostgreSQL, the migrations, then the services; returns when all serve."""
@@ -201,8 +203,8 @@ class Stack:
                     lambda d=daemon: self.serving(d), f"{daemon.name} serves\n{daemon.tail()}", START_TIMEOUT
                 )
 
-    def serving(self, daemon: Daemon) -> bool:
-        with grpc.insecure_channel(self._address(daemon)) as channel:
+    def serving(self, daemon: "Service") -> bool:
+        with grpc.insecure_channel(daemon.address) as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
             except grpc.RpcError:
@@ -248,20 +250,13 @@ class Stack:
         finally:
             self.postgres.remove()
 
-    def _service(self, module: str, number: int) -> Daemon:
-        return _Service(self, module, number)
-
-    def _address(self, daemon: Daemon) -> str:
-        assert isinstance(daemon, _Service)
-        return daemon.address
-
     def _print_logs(self) -> None:
         for daemon in (*self.queues, *self.schedulers, *self.agents.values()):
             if daemon.log.exists():
                 print(f"--- {daemon.name}\n{daemon.tail()}")
 
 
-class _Service(Daemon):
+class Service(Daemon):
     """A service whose environment is read at its start, when the database's address is known."""
 
     def __init__(self, stack: Stack, module: str, number: int) -> None:
@@ -278,3 +273,8 @@ class _Service(Daemon):
         if self.name.startswith("scheduler") and "--queue" not in self.command:
             self.command += ["--queue", self._stack.queue_address]
         super().start()
+
+
+def _target(services: Sequence[Service]) -> str:
+    addresses = [service.address for service in services]
+    return addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"

@@ -1,4 +1,4 @@
-"""Addresses of services, as gRPC takes them: `HOST:PORT`, or `ipv4:HOST:PORT,HOST:PORT` for several replicas."""
+"""Addresses of services, as gRPC takes them: `HOST:PORT`, or `ipv4:HOST:PORT,HOST:PORT` for replicas."""
 
 import ipaddress
 
