@@ -16,8 +16,11 @@ from service_kit.group import GroupCommit
 
 MOST_IN_A_STATEMENT: Final = 1_000
 MOST_CALLS_IN_A_GROUP: Final = 500
-MOST_PENDING: Final = 20_000
-"""Submissions kept in memory while they wait; beyond it calls are refused at once."""
+MOST_PENDING: Final = 64 * 1024 * 1024
+"""Bytes of submissions kept in memory while they wait; beyond it calls are refused at once."""
+
+OVERHEAD: Final = 2 * 1024
+"""About what a submission takes beside its payload and handler."""
 
 Key = tuple[str, str, str]
 Accepted = Callable[[Sequence[Candidate]], None]
@@ -49,13 +52,14 @@ class Intake:
 
     async def take_in(self, submissions: Sequence[Submission]) -> list[Verdict]:
         """One verdict for each, in order. Raises IntakeFull, or DatabaseUnavailable."""
-        if self._pending and self._pending + len(submissions) > MOST_PENDING:
+        size = sum(map(_size, submissions))
+        if self._pending and self._pending + size > MOST_PENDING:
             raise IntakeFull(self._pending)
-        self._pending += len(submissions)
+        self._pending += size
         try:
             answers = await self._group.submit(submissions)
         finally:
-            self._pending -= len(submissions)
+            self._pending -= size
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -124,6 +128,10 @@ class Intake:
     def _is_too_old(self, submission: Submission) -> bool:
         origin = submission.origin
         return origin is not None and origin.fired_at < self._clock.now() - self._retention
+
+
+def _size(submission: Submission) -> int:
+    return OVERHEAD + len(submission.template.payload) + len(submission.template.handler)
 
 
 def _follow(
