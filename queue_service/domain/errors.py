@@ -182,7 +182,7 @@ class IntakeFull(ResourceExhausted):
 
     def __init__(self, pending: int) -> None:
         super().__init__(
-            f"{pending >> 20} MiB of tasks wait to be stored; nothing of this request was taken, repeat it later"
+            f"{pending >> 20} MiB of tasks wait to be stored; nothing of this request was taken, repeat later"
         )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from queue_service.app.intake import MOST_PENDING, Intake
+from queue_service.app.intake import MOST_PENDING, OVERHEAD, Intake
 from queue_service.domain.errors import IntakeFull
 from queue_service.domain.limits import Limits
 from queue_service.domain.order import Candidate
@@ -115,13 +115,14 @@ async def test_an_outage_is_everybodys(intake: Intake, store: FakeStore) -> None
 
 async def test_too_many_that_wait_are_refused_at_once(intake: Intake, store: FakeStore) -> None:
     store.gate.clear()
-    first = asyncio.create_task(intake.take_in([submission(f"t{number}") for number in range(MOST_PENDING)]))
+    many = MOST_PENDING // OVERHEAD + 1
+    first = asyncio.create_task(intake.take_in([submission(f"t{number}") for number in range(many)]))
     await asyncio.sleep(0)
     with pytest.raises(IntakeFull) as refused:
         await intake.take_in([submission("late")])
     assert refused.value.retry_after is not None
     store.gate.set()
-    assert len(await first) == MOST_PENDING
+    assert len(await first) == many
     assert isinstance((await intake.take_in([submission("late")]))[0], Created)
 
 
