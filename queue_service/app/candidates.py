@@ -4,7 +4,7 @@ import asyncio
 import heapq
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from queue_service.app.fifo import FifoList
@@ -20,7 +20,7 @@ Serves = tuple[str, str]
 """A namespace and a handler key."""
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def serves(lane: str) -> Serves:
     """What an executor must be of, and run, to serve a lane."""
     parsed = Lane.parse(lane)
@@ -63,7 +63,7 @@ class Candidates:
     def push(self, candidates: Iterable[Candidate]) -> None:
         """Takes up tasks that may start now, of any list, in any order."""
         wanted = [each for each in candidates if serves(each.lane) in self._wanted]
-        if sum(self.find(ListKey(each.lane, each.level)).insert(each) for each in wanted):
+        if sum(self.find(ListKey(each.lane, each.level)).take_up(each) for each in wanted):
             self._wake.set()
 
     def read(self, each: FifoList, page: Sequence[Candidate], since: Place, limit: int) -> None:

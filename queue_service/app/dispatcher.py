@@ -25,6 +25,8 @@ from service_kit.loops import Loop, run_all
 POLL: Final = timedelta(seconds=1)
 MOST_IN_A_CLAIM: Final = 1_000
 
+REFUSED_REST: Final = timedelta(milliseconds=100)
+
 UNPARK_EVERY: Final = timedelta(seconds=1)
 """Looking again at what did not fit, each time something ends, would never get past it."""
 
@@ -55,7 +57,8 @@ class Dispatcher:
         self._candidates = candidates
         self._lookout = lookout
         self._roster = roster
-        self._unparked_at = self._refreshed_at = float("-inf")
+        self._unparked_at = float("-inf")
+        self._resting: dict[int, float] = {}
         self._dispatching = Loop("dispatcher", self.step, POLL, wake)
         self._refreshing = Loop("standings", self._refresh, POLL)
 
@@ -74,7 +77,13 @@ class Dispatcher:
 
     async def step(self) -> float | None:
         """One cycle. Returns 0 when there may be more to do at once."""
-        sessions = {each.executor: each for each in self._roster.sessions.values() if each.room > 0}
+        time = asyncio.get_running_loop().time()
+        self._resting = {executor: until for executor, until in self._resting.items() if until > time}
+        sessions = {
+            each.executor: each
+            for each in self._roster.sessions.values()
+            if each.room > 0 and each.executor not in self._resting
+        }
         rooms = self._rooms(sessions.values())
         if not rooms:
             return None
@@ -112,13 +121,14 @@ class Dispatcher:
         return [each for key, each in self._candidates.lists.items() if serves(key.lane) in served]
 
     def _choose(self, rooms: dict[str, list[Room]]) -> list[Placement]:
+        """Most urgent first in each namespace; all namespaces have the same share of a claim."""
         placements: list[Placement] = []
         for namespace, each in rooms.items():
             placements += choose(
                 [found.waiting for found in self._candidates.of(namespace)],
                 each,
                 self._ledger.threshold(each[0].executor),
-                MOST_IN_A_CLAIM - len(placements),
+                max(1, MOST_IN_A_CLAIM // len(rooms)),
             )
         return placements
 
@@ -131,7 +141,7 @@ class Dispatcher:
                 now,
                 self._terms.answer_by(now),
             )
-            self._charge(claimed)
+            self._ledger.charge(claimed.amounts())
         self._forget(placements, claimed)
         offers: defaultdict[int, list[Lease]] = defaultdict(list)
         for placement in placements:
@@ -141,10 +151,17 @@ class Dispatcher:
         for executor, leases in offers.items():
             sessions[executor].offer(leases)
         if claimed.refused:
-            await self._ledger.learn(sorted(claimed.refused))
+            await self._look_into(claimed.refused)
 
-    def _charge(self, claimed: Claimed) -> None:
-        self._ledger.charge(claimed.amounts())
+    async def _look_into(self, refused: frozenset[int]) -> None:
+        """Learns what executors that were refused really have; they rest a little, in case it is not that.
+
+        A session that is not the current one, or has run out, is refused whatever its executor has left.
+        """
+        until = asyncio.get_running_loop().time() + REFUSED_REST.total_seconds()
+        self._resting.update(dict.fromkeys(refused, until))
+        await self._ledger.learn(sorted(refused))
+        await self._roster.recheck(refused)
 
     def _forget(self, placements: Iterable[Placement], claimed: Claimed) -> None:
         """Drops what was won, and what was not there to win; what an executor was refused stays."""

@@ -47,6 +47,16 @@ class FifoList:
             self._cut()
         return True
 
+    def take_up(self, candidate: Candidate) -> bool:
+        """Puts in what was not read from the list in turn. True when it is worth another look.
+
+        Where the list has not been read to its end, what lies beyond the cursor is left there: it must not
+        pass those between.
+        """
+        if self.more and (candidate.order_at, candidate.task) > self.cursor:
+            return True
+        return self.insert(candidate)
+
     def extend(self, page: Sequence[Candidate], since: Place, limit: int) -> bool:
         """Takes up the page of up to `limit` that was read after `since`. True when something is new.
 

@@ -1,7 +1,7 @@
 """The sessions that this replica has: how they begin and end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from queue_service.app.candidates import Candidates
@@ -75,6 +75,15 @@ class Roster:
             self.close(session)
             raise
         return session
+
+    async def recheck(self, executors: Collection[int]) -> None:
+        """Tells sessions that are not the current ones any more. Raises DatabaseUnavailable."""
+        doubtful = [each for executor in executors for each in self._of(executor)]
+        successors = await self._store.successors([each.id for each in doubtful])
+        for session in doubtful:
+            successor = successors.get(session.id, 0)
+            if successor != session.id:
+                session.supersede(successor)
 
     def close(self, session: Session) -> None:
         """The stream is over; the session itself lives until it is replaced or runs out."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from operator import attrgetter
 
 from queue_service.domain.admission import Admit, Use, fits
@@ -32,7 +32,7 @@ class Placement:
     executor: int
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def handler_key(lane: str) -> str:
     """What an executor must run to serve a lane."""
     return Lane.parse(lane).handler_key

@@ -15,8 +15,9 @@ from queue_service.store.dispatching import by_index
 from queue_service.store.finish import FinishStore
 from queue_service.store.sessions import Opened, SessionStore
 from service_kit.clock import ManualClock
-from service_kit.postgres import Database, engine
+from service_kit.postgres import Database, engine, raw
 from tests.support.queue_rows import broken_rules, fetch, put, set_limits, states, value
+from tests.support.waiting import until
 
 TTL = timedelta(hours=1)
 
@@ -193,6 +194,7 @@ async def test_third_loss_buries_the_task(desk: Desk) -> None:
         desk.database, "SELECT attempts, failures, losses, last_error, last_started_at FROM queue.history"
     )
     assert tuple(row) == (3, 0, 3, "executor lost 3 times", None)
+    assert await desk.finish(Finished(*lease, How.SUCCEEDED)) == [Stale()], "nobody had reported it"
     results = await fetch(
         desk.database, "SELECT attempt, result, started_at FROM queue.attempts ORDER BY token"
     )
@@ -227,6 +229,30 @@ async def test_next_of_a_sequence_becomes_ready_with_the_end(desk: Desk) -> None
     ((candidate, run_at),) = [(each.candidate, each.run_at) for each in batch.returned]
     assert (candidate.version, candidate.order_at, run_at) == (2, now, desk.clock.now())
     assert (await desk.lease(candidate))[0][0] == candidate.task
+
+
+async def test_an_end_waits_for_the_task_before_it_touches_the_lease(
+    desk: Desk, queue_database_url: str
+) -> None:
+    """The lock order that keeps claims and ends from waiting for each other in a circle."""
+    (task,) = await put(desk.database, desk.clock.now())
+    (lease,) = await desk.lease(task)
+    other = Database(engine(queue_database_url, pool_size=1))
+    try:
+        async with other.engine.connect() as connection:
+            driver = await raw(connection)
+            await driver.execute("BEGIN")
+            await driver.execute("SELECT FROM queue.tasks FOR UPDATE")
+            pending = asyncio.create_task(desk.finish(Finished(*lease, How.SUCCEEDED)))
+            await until(
+                lambda: value(desk.database, "SELECT count(*) FROM pg_locks WHERE NOT granted"),
+                "the end waits for the task",
+            )
+            await driver.execute("SELECT FROM queue.leases FOR UPDATE NOWAIT")
+            await driver.execute("COMMIT")
+        assert await pending == [Stored(State.SUCCEEDED)]
+    finally:
+        await other.close()
 
 
 async def test_two_replicas_end_the_same_leases_once(desk: Desk, queue_database_url: str) -> None:

@@ -138,6 +138,24 @@ async def test_newer_session_on_another_replica_supersedes(queue_database_url: s
         assert "heartbeat_ack" not in old.received
 
 
+async def test_superseded_session_is_found_out_by_its_first_claim(queue_database_url: str) -> None:
+    """The replica that still has the old stream cannot claim for it, says so, and is in nobody's way."""
+    async with (
+        replica(queue_database_url, CALM, "one") as one,
+        replica(queue_database_url, CALM, "two") as two,
+        Agent(one.address) as old,
+        Agent(two.address) as new,
+    ):
+        await old.connect(credit=5)
+        welcome = await new.connect()
+        one.dispatch.dispatcher.push(await put(one.databases.finish, one.clock.now()))
+        assert (await old.expect("superseded")).session_epoch == welcome.session_epoch
+        assert "offers" not in old.received
+        await new.say(credit=pb.Credit(offers=1))
+        await new.offers(1)
+        assert await broken_rules(two.databases.finish) == []
+
+
 async def test_goodbye_returns_everything_at_once(queue_database_url: str) -> None:
     """Offered and running, with no attempt burnt; the stream ends when it is done."""
     async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from queue_service.app.candidates import MOST_LATER, Candidates
 from queue_service.domain.order import Candidate
 from queue_service.store.finish import Returned
-from queue_service.store.lists import ListKey
+from queue_service.store.lists import BEGINNING, ListKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LANE = "default/name:x/0"
@@ -20,6 +20,7 @@ def buffer() -> tuple[Candidates, asyncio.Event]:
     wake = asyncio.Event()
     candidates = Candidates(wake)
     candidates.want([("default", "name:x")])
+    candidates.read(candidates.find(ListKey(LANE, 5)), [], BEGINNING, 500)
     return candidates, wake
 
 
@@ -27,9 +28,17 @@ def test_only_what_somebody_here_can_serve() -> None:
     """Tasks of other handlers and namespaces are left to other replicas."""
     candidates, wake = buffer()
     candidates.push([candidate(1, "default/shell/0"), candidate(2, "other/name:x/0")])
-    assert (candidates.lists, wake.is_set()) == ({}, False)
+    assert (list(candidates.lists), wake.is_set()) == ([ListKey(LANE, 5)], False)
     candidates.push([candidate(3)])
     assert (list(candidates.lists), wake.is_set()) == ([ListKey(LANE, 5)], True)
+
+
+def test_a_list_that_was_never_read_is_read_first() -> None:
+    """Its first task wakes the dispatcher, which then reads from the beginning."""
+    candidates, wake = buffer()
+    candidates.push([candidate(1, "default/name:x/7")])
+    found = candidates.lists[ListKey("default/name:x/7", 5)]
+    assert (found.waiting, found.more, wake.is_set()) == ([], True, True)
 
 
 def test_nothing_new_wakes_nobody() -> None:

@@ -86,6 +86,18 @@ def test_parking_forgets_and_remembers_from_where() -> None:
     assert (found.cursor, found.more, found.parked) == (Place(NOW + timedelta(seconds=1), 0), True, None)
 
 
+def test_nobody_passes_those_that_were_not_read_yet() -> None:
+    """A new task of a long list waits its turn in the database; one that came back does not."""
+    found = FifoList(KEY)
+    found.extend([candidate(1), candidate(5)], BEGINNING, 2)
+    assert found.take_up(candidate(9))
+    assert found.take_up(candidate(3))
+    assert ids(found) == [1, 3, 5]
+    found.extend([], place(5), 2)
+    assert found.take_up(candidate(9))
+    assert ids(found) == [1, 3, 5, 9]
+
+
 def test_removed_ones_can_come_back() -> None:
     """A claim that was lost drops the candidate; a later read may bring it again."""
     found = FifoList(KEY)
