@@ -1,6 +1,5 @@
 """Fires: what came due, who it is, and what became of it."""
 
-import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 LONGEST_ID: Final = 128
-_DIGEST_CHARACTERS: Final = 10
+_BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_DIGEST_SHIFTS: Final = range(45, -1, -5)
 
 
 class FireKind(IntEnum):
@@ -63,7 +63,9 @@ def fire_id(schedule_id: str, nominal: datetime, identity: FireKey) -> str:
     the digest keeps incarnations, kinds and instants of one second apart.
     """
     text = f"{identity.incarnation}\n{int(identity.kind)}\n{identity.key}"
-    digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:_DIGEST_CHARACTERS]
+    # The first 50 bits, as base32 has them.
+    bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") >> 6
+    digest = "".join([_BASE32[bits >> shift & 31] for shift in _DIGEST_SHIFTS])
     tail = f".{nominal.astimezone(UTC):%Y%m%dT%H%M%SZ}.{digest}"
     return schedule_id[: LONGEST_ID - len(tail)] + tail
 

@@ -51,8 +51,19 @@ def plan(
     rest into it, ALL fires every one, oldest first, at most `limit` a call: then the watermark stops at the
     last of them. A clock that went back (`now` before `watermark`) makes nothing due and moves nothing.
     """
-    if now <= watermark:
-        return Plan([], watermark, timetable.next_after(watermark))
+    first = timetable.next_after(watermark)
+    if now <= watermark or first is None or first > now:
+        return Plan([], max(watermark, now), first)
+    second = timetable.next_after(first)
+    if (second is None or second > now) and now - first <= window:
+        # Nothing was missed: every policy fires it.
+        return Plan([Settled(first, Disposition.PENDING)], now, second)
+    return _catch_up(timetable, catch_up, window, watermark, now, limit)
+
+
+def _catch_up(
+    timetable: Timetable, catch_up: CatchUp, window: timedelta, watermark: datetime, now: datetime, limit: int
+) -> Plan:
     # An instant exactly `window` old is still inside.
     oldest = max(watermark, now - window - _TICK)
     lost = missed(timetable, watermark, oldest, window) if oldest > watermark else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from scheduler_service.domain import cron
 from scheduler_service.domain.daylight import ElapsedTime, FixedHours
@@ -18,6 +18,8 @@ from scheduler_service.domain.spec import (
     UnreadableSpec,
 )
 from scheduler_service.domain.zones import zone
+
+REMEMBERED: Final = 8
 
 
 class Timetable(Protocol):
@@ -55,6 +57,30 @@ class Once:
         return int(self.at is not None and after < self.at <= until)
 
 
+class Remembered:
+    """Keeps the last answers of `next_after`: schedules that share a timetable come due together."""
+
+    def __init__(self, table: Timetable) -> None:
+        self._table = table
+        self._answers: dict[datetime, datetime | None] = {}
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first one later than `instant`; None when no more follow."""
+        if instant not in self._answers:
+            if len(self._answers) >= REMEMBERED:
+                self._answers.clear()
+            self._answers[instant] = self._table.next_after(instant)
+        return self._answers[instant]
+
+    def previous_at_or_before(self, instant: datetime) -> datetime | None:
+        """The last one not later than `instant`; None when there was none."""
+        return self._table.previous_at_or_before(instant)
+
+    def count(self, after: datetime, until: datetime) -> int | None:
+        """How many there are in (after, until]; None when they are too many to count."""
+        return self._table.count(after, until)
+
+
 @lru_cache(maxsize=8192)
 def timetable(spec: Spec, time_zone: str) -> Timetable:
     """The instants of `spec`; events have none. Raises InvalidSchedule for what cannot be read."""
@@ -62,7 +88,8 @@ def timetable(spec: Spec, time_zone: str) -> Timetable:
     match spec:
         case CronSpec():
             parsed = cron.parse(spec)
-            return ElapsedTime(parsed, where) if parsed.follows_elapsed_time else FixedHours(parsed, where)
+            rule = ElapsedTime if parsed.follows_elapsed_time else FixedHours
+            return Remembered(rule(parsed, where))
         case IntervalSpec():
             return Interval(spec)
         case OneShotSpec():

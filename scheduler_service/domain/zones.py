@@ -114,11 +114,13 @@ def _names() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
+@lru_cache(maxsize=1024)
 def local_time(zone: Zone, instant: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SS` on the clock of the zone."""
     return zone.wall(instant).isoformat(timespec="seconds")
 
 
+@lru_cache(maxsize=1024)
 def utc_offset(zone: Zone, instant: datetime) -> str:
     """`+HH:MM` or `-HH:MM`; seconds of an offset (before 1972) are cut."""
     minutes = int(zone.offset(instant).total_seconds()) // 60

@@ -1,6 +1,5 @@
 """Between rows and the domain's values."""
 
-from dataclasses import replace
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any, Protocol, assert_never
@@ -136,20 +135,19 @@ def _stats_of(row: Row) -> Stats:
 
 def _definition_of(row: Row) -> Definition:
     """What this version cannot read becomes an UnreadableSpec, so that one row never hides the others."""
-    definition = Definition(
-        spec=UnreadableSpec(row["kind"]),
+    try:
+        spec, overlap, catch_up = _spec_of(row), Overlap(row["overlap"]), CatchUp(row["catch_up"])
+    except (ValueError, TypeError):
+        spec, overlap, catch_up = UnreadableSpec(row["kind"]), Overlap.DEFAULT, CatchUp.DEFAULT
+    return Definition(
+        spec=spec,
         time_zone=row["time_zone"],
         template=row["template"],
         has_payload=row["has_payload"],
-        overlap=Overlap.DEFAULT,
-        catch_up=CatchUp.DEFAULT,
+        overlap=overlap,
+        catch_up=catch_up,
         window=row["catchup_window_ms"] * _MS,
     )
-    try:
-        overlap, catch_up = Overlap(row["overlap"]), CatchUp(row["catch_up"])
-        return replace(definition, spec=_spec_of(row), overlap=overlap, catch_up=catch_up)
-    except (ValueError, TypeError):
-        return definition
 
 
 def _spec_of(row: Row) -> Spec:

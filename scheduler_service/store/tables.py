@@ -160,7 +160,6 @@ fires = Table(
         unique=True,
         postgresql_where=text("fire_id <> ''"),
     ),
-    Index("fires_by_age", "fired_at"),
     postgresql_with={"fillfactor": "85"},
 )
 
@@ -180,7 +179,6 @@ outbox = Table(
     _instant("sent_at", nullable=True),
     CheckConstraint(f"shard BETWEEN 0 AND {SHARDS - 1}", name="shard_in_range"),
     Index("outbox_unsent", "shard", "fire", postgresql_where=text("sent_at IS NULL")),
-    Index("outbox_of_schedule", "namespace", "schedule_id"),
     postgresql_with={"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.05"},
 )
 

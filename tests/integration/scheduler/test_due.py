@@ -7,6 +7,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from scheduler_service.app.due import BUSY_WAIT
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.errors import GenerationChanged, ScheduleNotFound
 from scheduler_service.domain.fire import Disposition, FireKind
@@ -50,6 +51,24 @@ async def test_replicas_that_step_at_once_fire_each_instant_once(
     assert len(counts) == sum(10 // (1 + number % 3) for number in range(40))
     assert await replicas[0].waiting() == len(fires)
     assert await replicas[0].query("SELECT sum(fire_count) FROM scheduler.schedules") == len(fires)
+
+
+async def test_schedule_that_another_replica_plans_is_passed_over(
+    replica: Replica, clock: ManualClock, scheduler_database_url: str
+) -> None:
+    """Neither planned a second time nor waited for."""
+    await replica.create("a", definition(MINUTELY))
+    await replica.create("b", definition(MINUTELY))
+    clock.advance(MINUTE)
+    other = await asyncpg.connect(scheduler_database_url)
+    async with other.transaction():
+        await other.execute("SELECT FROM scheduler.schedules WHERE schedule_id = 'a' FOR NO KEY UPDATE")
+        wait = await asyncio.wait_for(replica.due.step(), 2)
+        assert wait == BUSY_WAIT
+        assert (len(await replica.fires("a")), len(await replica.fires("b"))) == (0, 1)
+    await other.close()
+    await replica.fire_due()
+    assert len(await replica.fires("a")) == 1
 
 
 async def test_replica_that_works_from_an_old_state_adds_nothing(

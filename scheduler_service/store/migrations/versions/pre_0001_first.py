@@ -114,7 +114,6 @@ CREATE TABLE scheduler.fires (
 ) WITH (fillfactor = 85);
 CREATE INDEX fires_of_schedule ON scheduler.fires (namespace, schedule_id, nominal_at DESC, id DESC);
 CREATE UNIQUE INDEX fires_by_id ON scheduler.fires (fire_id, namespace) WHERE fire_id <> '';
-CREATE INDEX fires_by_age ON scheduler.fires (fired_at);
 
 CREATE TABLE scheduler.outbox (
     fire bigint NOT NULL,
@@ -130,7 +129,6 @@ CREATE TABLE scheduler.outbox (
     CONSTRAINT shard_in_range CHECK (shard BETWEEN 0 AND 15)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX outbox_unsent ON scheduler.outbox (shard, fire) WHERE sent_at IS NULL;
-CREATE INDEX outbox_of_schedule ON scheduler.outbox (namespace, schedule_id);
 """
 
 EVENTS = """

@@ -1,0 +1,67 @@
+"""Statements that run all the time find their rows by an index, with the plan they get after some repeats."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from scheduler_service.store.statements import SQL
+
+ROWS = """
+INSERT INTO scheduler.schedules
+SELECT 'default', 's' || n, gen_random_uuid(), 1, 1, '* * * * *', 0, NULL, NULL, NULL, NULL, 'UTC', '', false,
+    0, 0, 3600000, true, '', '', now(), now() + n * interval '1 s', '', now(), now(), 0
+FROM generate_series(1, 20000) n;
+UPDATE scheduler.schedules SET kind = 4, event_type = 'e' || schedule_id, next_fire = NULL
+WHERE schedule_id LIKE '%7';
+INSERT INTO scheduler.stats (incarnation) SELECT incarnation FROM scheduler.schedules;
+INSERT INTO scheduler.fires (namespace, schedule_id, incarnation, generation, kind, key, fire_id, nominal_at,
+    count, local_time, utc_offset, fired_at, disposition, detail, settled_at, event, actor)
+SELECT namespace, schedule_id, incarnation, 1, 1, 'k', schedule_id || '.x', now(), 1, '', '', now(), 2, '',
+    now(), '', '' FROM scheduler.schedules;
+INSERT INTO scheduler.events (namespace, source, event_id, type, subject, time, data, depth, actor,
+    received_at)
+SELECT namespace, 'batonpass', schedule_id, 'e', '', now(), '', 0, '', now() FROM scheduler.schedules;
+INSERT INTO scheduler.outbox (fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at,
+    sent_at)
+SELECT id, id % 16, namespace, schedule_id, fire_id, nominal_at, '', now(),
+    CASE WHEN id % 2 = 0 THEN now() END
+FROM scheduler.fires;
+ANALYZE;
+"""
+COUNT = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'hot'"
+
+HOT = [
+    "claim_due",
+    "next_due",
+    "lock_schedule",
+    "lock_listeners",
+    "advance",
+    "count_fires",
+    "take_unsent",
+    "settle",
+    "known_events",
+    "count_outcomes",
+    "settled_since",
+    "prune_fires",
+]
+
+
+@pytest.fixture
+async def connection(scheduler_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    made = await asyncpg.connect(scheduler_database_url)
+    await made.execute(ROWS)
+    await made.execute("SET plan_cache_mode = force_generic_plan")
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_hot_statement_reads_no_table_from_end_to_end(
+    connection: asyncpg.Connection, name: str
+) -> None:
+    await connection.execute(f"PREPARE hot AS {SQL[name]}")
+    count = await connection.fetchval(COUNT)
+    arguments = f"({', '.join(['NULL'] * count)})" if count else ""
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE hot{arguments}"))
+    assert "Seq Scan" not in plan, plan
