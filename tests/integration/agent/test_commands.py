@@ -70,6 +70,7 @@ async def test_a_command_beyond_its_timeout_is_ended(fake, start):
     result = await run(fake, start, "sleep 100", timeout=0.3)
     assert (result.result, result.category) == (FAILED, FailureCategory.FAILURE_CATEGORY_TIMEOUT)
     assert result.report.exit_code == -signal.SIGTERM
+    assert result.report.error == "ran longer than its timeout of 0.3 s (ended by SIGTERM)"
 
 
 async def test_a_cancelled_command_may_clean_up(fake, start):

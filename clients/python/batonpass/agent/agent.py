@@ -124,6 +124,8 @@ class Agent:
             ended = await self._one_session()
             self._was_welcomed = self._was_welcomed or ended.welcomed
             await self._judge(ended)
+            if ended.left:
+                return
             steady = ended.drained or clock.now() - began >= STEADY
             failures = 0 if steady else failures + 1
             wait = backoff(failures, random.random())

@@ -128,7 +128,7 @@ class Desk:
             if attempt.state is State.PENDING:
                 self._pending.remove(attempt)
                 attempt.stopped = "cancel"
-                self._report(attempt, Outcome(error="cancelled before it was started"))
+                self._report(attempt, Outcome(error="before it was started"))
             elif attempt.state is State.RUNNING:
                 attempt.stop("cancel", grace)
 

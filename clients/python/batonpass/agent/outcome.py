@@ -66,6 +66,17 @@ def write_result(attempt: Attempt, outcome: Outcome, result: Result) -> None:
     if result.result == FAILED and outcome.exit_code == 0:
         result.report.exit_code = 1
     _write_report(outcome, result)
+    if attempt.stopped:
+        result.report.error = fitted(_stopped(attempt, outcome), ERROR_BYTES)
+
+
+def _stopped(attempt: Attempt, outcome: Outcome) -> str:
+    why = (
+        "cancelled"
+        if attempt.stopped == "cancel"
+        else f"ran longer than its timeout of {attempt.timeout:g} s"
+    )
+    return f"{why} ({outcome.error})" if outcome.error else why
 
 
 def _write_report(outcome: Outcome, result: Result) -> None:

@@ -38,6 +38,7 @@ class Ended:
     welcomed: bool
     drained: bool = False
     superseded: bool = False
+    left: bool = False
 
 
 class Session:
@@ -101,6 +102,7 @@ class Session:
             self._welcomed.is_set(),
             drained=self._drained,
             superseded=self._superseded,
+            left=self._left,
         )
 
     async def _read(self, call: Any) -> None:

@@ -18,10 +18,10 @@ _PATIENCE: Final = 0.002
 class Threads(Generic[T, R]):
     """Calls `work(item)` in a thread and then `done(item, result)` on the event loop, many at a time.
 
-    A thread that is called takes item after item, so quick work is done by one thread, without a switch between
-    threads for each item. More are called, 1, 2, 4 ... at a time, while items keep waiting. Threads are made as
-    they are needed, at most `most`, and kept. They are daemons: a function that never returns does not keep the
-    process alive.
+    A thread that is called takes item after item, so quick work is done by one thread, without a switch
+    between threads for each item. More are called, 1, 2, 4 ... at a time, while items keep waiting. Threads
+    are made as they are needed, at most `most`, and kept. They are daemons: a function that never returns
+    does not keep the process alive.
     """
 
     def __init__(self, work: Callable[[T], R], done: Callable[[T, R], None], most: int) -> None:

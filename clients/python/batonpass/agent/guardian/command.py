@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from batonpass.agent.guardian.processes import resident
 from batonpass.agent.guardian.system import die_with_parent, kill_group
 from batonpass.agent.guardian.tail import Tail
 from batonpass.agent.guardian.wire import Ended
@@ -37,10 +38,10 @@ class Command:
         self._tail = Tail()
         self._cpu_seconds = 0.0
         self._peak = 0
-        self._floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
+        self._floor = resident(os.getpid())
+        self.started = time.monotonic()
         self._process = _spawn(argv, env, payload)
         self.pid = self._process.pid
-        self.started = time.monotonic()
         self._ended = self.started
         self.timeout_at = self.started + timeout
         assert self._process.stdout is not None
@@ -84,7 +85,7 @@ class Command:
         """Adds what a reaped process of the tree, and those that it reaped, used.
 
         Before exec a process is a copy of the guardian, whose size stays in `ru_maxrss`: what does not
-        exceed it says nothing and is left to sampling.
+        exceed it says nothing and is left to sampling. (The guardian's own `ru_maxrss` is the agent's.)
         """
         self._cpu_seconds += usage.ru_utime + usage.ru_stime
         largest = usage.ru_maxrss * _MAXRSS_UNIT

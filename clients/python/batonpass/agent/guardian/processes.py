@@ -46,6 +46,12 @@ def descendants(ancestor: int) -> Iterator[Process]:
         generation = [child for process in generation for child in children.pop(process.pid, ())]
 
 
+def resident(pid: int) -> int:
+    """Resident memory of one process in bytes; 0 when it is gone."""
+    stat = _read(f"/proc/{pid}/stat")
+    return _parse(pid, stat).resident if stat else 0
+
+
 def environment(pid: int) -> set[str]:
     """The `NAME=VALUE` entries with which a process was started; empty when they cannot be read."""
     return set(_read(f"/proc/{pid}/environ").decode(errors="surrogateescape").split("\0"))
