@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from batonpass import DeadlineExceeded, NotFound
+from batonpass import DeadlineExceeded, NotFound, Unavailable
 from batonpass.queue.v1 import queue_service_pb2 as pb
 from batonpass.queue.v1.task_pb2 import TASK_STATE_RUNNING, TASK_STATE_SUCCEEDED, Task
 
@@ -77,4 +77,28 @@ def test_an_unknown_task_is_not_waited_for(play):
     begin(play)
     play.refuse("QueueService.GetTask", grpc.StatusCode.NOT_FOUND, "no task t1")
     with pytest.raises(NotFound):
+        call.result(WAIT)
+
+
+def test_a_queue_that_is_away_is_waited_for_up_to_the_timeout(play):
+    call = play.start(lambda client: client.wait("t1", timeout=timedelta(seconds=15)))
+    tries = 0
+    while not call.done():
+        _, _, watch = play.take("QueueService.WatchActivity")
+        watch.terminate((), grpc.StatusCode.UNAVAILABLE, "away")
+        tries += 1
+        if play.time.time() > 1_013:
+            break
+    assert tries > 8
+    begin(play)
+    play.answer("QueueService.GetTask", task(TASK_STATE_SUCCEEDED))
+    call.result(WAIT)
+
+
+def test_a_queue_that_was_never_there_is_an_error(play):
+    call = play.start(lambda client: client.wait("t1"))
+    for _ in range(5):
+        _, _, watch = play.take("QueueService.WatchActivity")
+        watch.terminate((), grpc.StatusCode.UNAVAILABLE, "away")
+    with pytest.raises(Unavailable, match="away"):
         call.result(WAIT)

@@ -74,6 +74,7 @@ class Agent:
         self._stopping = asyncio.Event()
         self._hurried = False
         self._was_welcomed = False
+        self._trouble = ""
 
     def stop(self) -> None:
         """Ends the agent: offers are declined, running work may go on for the grace.
@@ -129,10 +130,15 @@ class Agent:
             steady = ended.drained or clock.now() - began >= STEADY
             failures = 0 if steady else failures + 1
             wait = backoff(failures, random.random())
-            log.warning(
-                "the session ended (%s: %s); next one in %.1f s", ended.code.name, ended.details, wait
-            )
+            self._say(ended)
             await asyncio.sleep(wait)
+
+    def _say(self, ended: Ended) -> None:
+        """Logs why there is no session, once per change."""
+        trouble = f"{ended.code.name}: {ended.details}"
+        if ended.welcomed or trouble != self._trouble:
+            log.warning("no session with the queue (%s); trying again", trouble)
+        self._trouble = trouble
 
     async def _one_session(self) -> Ended:
         # A channel of its own: no back-off of an earlier one, and the name is looked up anew.

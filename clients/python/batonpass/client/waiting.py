@@ -31,6 +31,7 @@ class Wait:
         self._retry = retry
         self._until = now + timeout.total_seconds() if timeout is not None else float("inf")
         self._failures = 0
+        self._was_answered = False
 
     def watch(self, now: float) -> Stream[WatchActivityResponse]:
         """The stream to follow. Raises DeadlineExceeded when the time is over."""
@@ -48,14 +49,21 @@ class Wait:
     def is_news(self, answer: WatchActivityResponse) -> bool:
         """True when the task may have ended: at the start of the watch, and when the watch says so."""
         self._failures = 0
+        self._was_answered = True
         return not answer.activities or any(
             one.kind == ACTIVITY_KIND_ENDED and one.task_id == self._task_id for one in answer.activities
         )
 
     def pause(self, error: BatonpassError, now: float, jitter: float) -> float:
-        """Seconds until the next try after the watch broke. Raises `error` when trying again is of no use."""
+        """Seconds until the next try after the watch broke.
+
+        A queue that has answered before, and one that there is a timeout for, is waited for. Raises `error`
+        when the time is over, or when the queue was never there.
+        """
         self._failures += 1
-        wait = pause(self._retry, self._failures, error, self._until - now, jitter)
+        patient = self._was_answered or self._until != float("inf")
+        failures = min(self._failures, self._retry.tries - 1) if patient else self._failures
+        wait = pause(self._retry, failures, error, self._until - now, jitter)
         if wait is None:
             raise error
         return wait
