@@ -26,6 +26,9 @@ from service_kit.errors import ServiceError
 from service_kit.rpc import current_caller
 from service_kit.validation import validate, validates_itself
 
+MOST_ACTIVITIES: Final = 1_000
+"""In a message, which must stay within what clients take."""
+
 
 class QueueService(QueueServiceServicer):
     """Decodes, calls, encodes; documented in queue_service.proto."""
@@ -180,7 +183,9 @@ class QueueService(QueueServiceServicer):
         """Documented in queue_service.proto."""
         async with aclosing(self._activity.watch(_namespace(), request.queue)) as batches:
             async for batch in batches:
-                yield pb.WatchActivityResponse(activities=[encode.activity(each) for each in batch])
+                for start in range(0, len(batch) or 1, MOST_ACTIVITIES):
+                    some = batch[start : start + MOST_ACTIVITIES]
+                    yield pb.WatchActivityResponse(activities=[encode.activity(each) for each in some])
 
     async def AwaitTasks(
         self, request: pb.AwaitTasksRequest, context: Context

@@ -11,7 +11,9 @@ from queue_service.domain.errors import WatchTooSlow
 from queue_service.store.transitions import TransitionStore
 from service_kit.clock import Clock
 
-PAGE: Final = 200
+PAGE: Final = 20
+"""Rows of the trail at a time; each may speak of a thousand tasks."""
+
 POLL: Final = timedelta(milliseconds=500)
 MOST_BATCHES: Final = 500
 """Batches kept for a watcher that does not read; then its watch ends."""

@@ -1,20 +1,18 @@
 """Limits and executors, as operators see and set them."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from queue_service.app.paging import DEFAULT_PAGE, page, position
 from queue_service.app.signals import Signals
-from queue_service.domain.errors import BadPageToken, ExecutorNotFound
+from queue_service.domain.errors import ExecutorNotFound
 from queue_service.domain.executor import Executor
 from queue_service.domain.limits import Limits
-from queue_service.domain.page import page_position, page_token
 from queue_service.store.executors import Change, Defaults, ExecutorStore
 from service_kit.clock import Clock
 
 __all__ = ["Change", "Defaults", "ExecutorLimits"]
 
-DEFAULT_PAGE: Final = 100
 _LISTING: Final = "executors"
 
 
@@ -57,19 +55,16 @@ class ExecutorLimits:
         """One page of executors by name, and the token of the next. Raises BadPageToken."""
         size = size or DEFAULT_PAGE
         filters = _LISTING, namespace
-        found = await self._store.page(namespace, _after(filters, token), size + 1, self._clock.now())
-        page = found[:size]
-        return page, page_token(filters, page[-1].name) if len(found) > size else ""
+        after = position(filters, token)
+        found = await self._store.page(namespace, after, size + 1, self._clock.now())
+        return page(found, size, filters, lambda executor: executor.name, _size)
 
     async def threshold(self, namespace: str) -> timedelta:
         """Waiting time that raises a task by a level."""
         return (await self._store.defaults(namespace)).threshold
 
 
-def _after(filters: Sequence[str], token: str) -> str:
-    if not token:
-        return ""
-    try:
-        return page_position(filters, token)
-    except ValueError:
-        raise BadPageToken from None
+def _size(executor: Executor) -> int:
+    """About how many bytes it takes in a message."""
+    labels = sum(len(name.encode()) + len(value.encode()) for name, value in executor.labels.items())
+    return 500 + labels + sum(len(name.encode()) + 2 for name in executor.handlers)

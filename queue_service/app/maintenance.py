@@ -13,7 +13,10 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long things are kept: ended tasks with attempts and audit trail, and ended sessions."""
+    """How long things are kept: ended tasks with attempts and audit trail, ended sessions.
+
+    Executors are forgotten together with the history they could be named in.
+    """
 
     history: timedelta = timedelta(days=30)
     sessions: timedelta = timedelta(days=7)
@@ -37,6 +40,7 @@ class Maintenance:
         await _paged(lambda: self._store.prune_keys(now))
         await _paged(lambda: self._store.prune_payloads(now))
         await _paged(lambda: self._store.prune_sessions(now - self._retention.sessions))
+        await _paged(lambda: self._store.prune_executors(now - self._retention.history))
 
 
 async def _paged(prune: Callable[[], Awaitable[int | None]]) -> None:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from queue_service.app.completion import Completion
+from queue_service.app.paging import DEFAULT_PAGE, page, position
 from queue_service.app.signals import Signals
 from queue_service.domain.change import AskedToStop, Done, HeldByPull, Leased, NotLive
 from queue_service.domain.ending import Finished, How
 from queue_service.domain.errors import BadPageToken, TaskEnded, TaskNotFound, TaskNotWaiting
 from queue_service.domain.executor import Executor
-from queue_service.domain.page import page_position, page_token
 from queue_service.domain.states import LIVE, State
 from queue_service.domain.task import Task
 from queue_service.domain.waiting import waiting_reason
@@ -25,10 +25,6 @@ __all__ = ["Filters", "Tasks"]
 
 Key = tuple[str, str, str]
 """Namespace, queue, task_id."""
-
-DEFAULT_PAGE: Final = 100
-LARGEST_PAGE_BYTES: Final = 2 * 1024 * 1024
-"""A page ends early rather than outgrow what clients take in one message."""
 
 _WAITS: Final = frozenset({State.SCHEDULED, State.WAITING})
 
@@ -62,12 +58,10 @@ class Tasks:
     async def page(self, filters: Filters, size: int, token: str) -> tuple[list[Task], str]:
         """One page, newest first, and the token of the next. Raises BadPageToken."""
         size = size or DEFAULT_PAGE
-        before = _position(filters, token)
+        before = _before(filters, token)
         found = await self._reader.page(filters, before, size + 1, self._clock.now())
-        page = _cut(found[:size])
-        more = len(found) > len(page)
-        following = page_token(filters, str(page[-1].id)) if more else ""
-        return await self.explained(filters.namespace, page), following
+        tasks, following = page(found, size, filters, lambda task: str(task.id), _size)
+        return await self.explained(filters.namespace, tasks), following
 
     async def status(self, namespace: str, queue: str) -> tuple[Counts, datetime]:
         """Counts and executors, and the instant they belong to."""
@@ -132,21 +126,15 @@ class Tasks:
         await self._completion.finish([cancelled])
 
 
-def _position(filters: Filters, token: str) -> int | None:
-    if not token:
-        return None
+def _before(filters: Filters, token: str) -> int | None:
+    """The handle that all tasks of the page come before; None for the first page."""
     try:
-        return int(page_position(filters, token))
+        return int(position(filters, token)) if token else None
     except ValueError:
         raise BadPageToken from None
 
 
-def _cut(tasks: list[Task]) -> list[Task]:
-    """As many as fit into a message, at least one."""
-    total = 0
-    for place, task in enumerate(tasks):
-        template = task.template
-        total += 1_000 + sum(len(text.encode()) for text in (template.handler, template.name, task.error))
-        if total > LARGEST_PAGE_BYTES and place:
-            return tasks[:place]
-    return tasks
+def _size(task: Task) -> int:
+    """About how many bytes it takes in a message."""
+    texts = task.template.handler, task.template.name, task.error
+    return 1_000 + sum(len(text.encode()) for text in texts)

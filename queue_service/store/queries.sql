@@ -224,3 +224,16 @@ SELECT id FROM (
     SELECT id FROM queue.history WHERE namespace = $1 AND queue = $2 AND task_id = $3 ORDER BY id DESC LIMIT 1
 ) AS h
 LIMIT 1
+
+-- name: prune_executors
+-- Forgets executors that were not seen since $1, hold nothing and have no limits of their own. A claim for one
+-- of them fails: it finds no row to charge.
+WITH gone AS (
+    DELETE FROM queue.executors WHERE id = ANY (ARRAY(
+        SELECT e.id FROM queue.executors AS e
+        WHERE e.seen_at < $1 AND e.used_tasks = 0 AND e.session IS NULL
+          AND coalesce(e.max_tasks, e.max_cpu, e.max_memory) IS NULL
+          AND NOT EXISTS (SELECT FROM queue.leases AS l WHERE l.executor = e.id)
+        LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1
+)
+SELECT count(*) FROM gone

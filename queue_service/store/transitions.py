@@ -1,10 +1,10 @@
 """The audit trail: written in the transaction that makes a transition, read in commit order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Text, cast, literal, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, Row, Text, any_, cast, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.activity import Activity
@@ -88,6 +88,11 @@ class TransitionStore:
         return await self._database.unit(read, readonly=True)
 
 
+def _any_of(numbers: Iterable[int]) -> Any:
+    """One array: as many parameters as a row may hold tasks are too many for a statement."""
+    return any_(cast(literal(sorted(numbers), ARRAY(BigInteger)), ARRAY(BigInteger)))
+
+
 async def _names(
     connection: AsyncConnection, rows: Sequence[Row[Any]], since: datetime
 ) -> Mapping[int, Row[Any]]:
@@ -95,14 +100,16 @@ async def _names(
     wanted = {task for row in rows for task in row.tasks}
     if not wanted:
         return {}
-    live = await connection.execute(select(*(tasks.c[name] for name in _NAMES)).where(tasks.c.id.in_(wanted)))
+    live = await connection.execute(
+        select(*(tasks.c[name] for name in _NAMES)).where(tasks.c.id == _any_of(wanted))
+    )
     names: dict[int, Row[Any]] = {row.id: row for row in live}
     gone = wanted - names.keys()
     if gone:
         ended = await connection.execute(
             select(*(history.c[name] for name in _NAMES)).where(
                 history.c.namespace.in_({row.namespace for row in rows}),
-                history.c.id.in_(gone),
+                history.c.id == _any_of(gone),
                 history.c.ended_at >= since - timedelta(hours=1),
             )
         )

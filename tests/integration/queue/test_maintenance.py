@@ -166,6 +166,30 @@ async def test_an_executors_latest_session_stays(
     assert [(row["executor"], row["ended_at"]) for row in rows] == [(1, now - 8 * DAY), (2, None)]
 
 
+async def test_executors_that_are_gone_for_good_are_forgotten(
+    store: MaintenanceStore, queue_database: Database, clock: ManualClock
+) -> None:
+    now = clock.now()
+    for name, seen, used, own in (
+        ("gone", now - 31 * DAY, 0, None),
+        ("busy", now - 31 * DAY, 1, None),
+        ("configured", now - 31 * DAY, 0, 2),
+        ("recent", now, 0, None),
+    ):
+        await fetch(
+            queue_database,
+            "INSERT INTO queue.executors (namespace, name, pull, seen_at, used_tasks, max_tasks)"
+            " VALUES ('default', $1, true, $2, $3, $4)",
+            name,
+            seen,
+            used,
+            own,
+        )
+    assert await store.prune_executors(now - 30 * DAY) == 1
+    rows = await fetch(queue_database, "SELECT name FROM queue.executors ORDER BY name")
+    assert [row["name"] for row in rows] == ["busy", "configured", "recent"]
+
+
 async def test_one_replica_at_a_time_does_it(
     store: MaintenanceStore, owner: asyncpg.Connection, clock: ManualClock
 ) -> None:

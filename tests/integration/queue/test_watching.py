@@ -8,7 +8,15 @@ import grpc
 from batonpass.queue.v1 import intake_service_pb2, pull_service_pb2, task_pb2
 from batonpass.queue.v1 import queue_service_pb2 as pb
 
-from tests.support.queue_server import METADATA, TIMEOUT, QueueServer, due_task, queue_server, timestamp
+from tests.support.queue_server import (
+    METADATA,
+    TIMEOUT,
+    QueueServer,
+    due_task,
+    queue_server,
+    template,
+    timestamp,
+)
 
 ENQUEUED, OFFERED, RETRYING, ENDED, REPRIORITIZED = (
     pb.ACTIVITY_KIND_ENQUEUED,
@@ -112,6 +120,23 @@ async def test_what_other_replicas_do_is_seen_too(queue: QueueServer, queue_data
     async with queue_server(queue_database_url) as other:
         await other.enqueue("t")
         assert [each.task_id for each in await watch.next(1)] == ["t"]
+
+
+async def test_a_large_batch_is_told_in_messages_that_fit(queue: QueueServer) -> None:
+    watch = await Watch.begin(queue)
+    name = "n" * 120
+    for batch in range(3):
+        await queue.producer.BatchEnqueueTasks(
+            pb.BatchEnqueueTasksRequest(
+                requests=[
+                    pb.EnqueueTaskRequest(task_id=f"{name}{batch}.{number}", template=template())
+                    for number in range(1000)
+                ]
+            ),
+            timeout=TIMEOUT,
+        )
+    seen = await watch.next(3000)
+    assert len({activity.task_id for activity in seen}) == 3000
 
 
 async def test_watches_begin_and_end_independently(queue: QueueServer) -> None:

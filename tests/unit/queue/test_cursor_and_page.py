@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queue_service.app.paging import LARGEST_PAGE, page, position
 from queue_service.domain.cursor import START, Cursor
 from queue_service.domain.page import page_position, page_token
 
@@ -42,3 +43,20 @@ def test_a_page_token_of_other_filters_is_refused(filters: str, others: str, pos
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="page token"):
         page_position("filters", text)
+
+
+@given(st.lists(st.integers(0, 3 * LARGEST_PAGE), max_size=12), st.integers(1, 10))
+def test_pages_of_any_sizes_show_each_item_once(sizes: list[int], most: int) -> None:
+    seen: list[int] = []
+    begin = 0
+    while True:
+        found = list(enumerate(sizes))[begin : begin + most + 1]
+        shown, token = page(found, most, "f", lambda item: str(item[0]), lambda item: item[1])
+        assert len(shown) <= most
+        assert len(shown) <= 1 or sum(size for _, size in shown) <= LARGEST_PAGE
+        seen += [number for number, _ in shown]
+        if not token:
+            break
+        assert shown
+        begin = int(position("f", token)) + 1
+    assert seen == list(range(len(sizes)))
