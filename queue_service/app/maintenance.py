@@ -34,6 +34,9 @@ class Maintenance:
         """Once through everything, in small transactions."""
         now = self._clock.now()
         await self._store.make_partitions()
+        while await self._store.count_a_day(now):
+            pass
+        await self._store.forget_counts((now - self._retention.history).date())
         dropped = await self._store.drop_partitions(self._retention.history)
         if dropped:
             log.info("retention dropped days", partitions=dropped)

@@ -1,7 +1,7 @@
 """Retention: partitions ahead of time, old rows out in small transactions."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from queue_service.store.statements import SQL
@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 PAGE: Final = 1_000
 DAYS_AHEAD: Final = 3
+
+LATEST_ROW: Final = timedelta(hours=1)
+"""How long after its end a day may still get rows: longer than any transaction or difference of clocks."""
 
 
 class MaintenanceStore:
@@ -29,6 +32,26 @@ class MaintenanceStore:
     async def drop_partitions(self, keep: timedelta) -> list[str] | None:
         """Drops the days that ended more than `keep` ago; returns their names."""
         return await self._alone(lambda driver: driver.fetchval(SQL["drop_partitions"], keep))
+
+    async def count_a_day(self, now: datetime) -> date | None:
+        """Counts the next day of history that is over; returns it, or None when there is none."""
+
+        async def work(driver: "asyncpg.Connection[Any]") -> date | None:
+            day: date | None = await driver.fetchval(SQL["next_day_to_count"])
+            if day is None:
+                return None
+            begin = datetime.combine(day, time(), UTC)
+            end = begin + timedelta(days=1)
+            if now < end + LATEST_ROW:
+                return None
+            await driver.execute(SQL["count_day"], day, begin, end)
+            return day
+
+        return await self._alone(work)
+
+    async def forget_counts(self, before: date) -> None:
+        """Days before are not in history any more."""
+        await self._alone(lambda driver: driver.execute(SQL["forget_counts"], before))
 
     async def prune_keys(self, now: datetime) -> int | None:
         """Forgets up to 1,000 expired keys whose task has ended; returns how many."""

@@ -237,3 +237,45 @@ WITH gone AS (
         LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1
 )
 SELECT count(*) FROM gone
+
+-- name: next_day_to_count
+-- The day after the last one that was counted; at first that of the oldest partition, since reading for the
+-- oldest row would read everything.
+SELECT coalesce((SELECT max(day) + 1 FROM queue.counted_days), (
+    SELECT min(to_date(right(c.relname, 8), 'YYYYMMDD'))
+    FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'queue.history'::regclass AND c.relname ~ '_[0-9]{8}$'
+))
+
+-- name: count_day
+-- Counts what ended on day $1, from $2 to $3.
+WITH counted AS (
+    INSERT INTO queue.counted_days VALUES ($1) ON CONFLICT DO NOTHING RETURNING day
+)
+INSERT INTO queue.history_counts (day, namespace, queue, state, tasks)
+SELECT c.day, h.namespace, h.queue, h.state, count(*)
+FROM counted AS c CROSS JOIN queue.history AS h
+WHERE h.ended_at >= $2 AND h.ended_at < $3
+GROUP BY c.day, h.namespace, h.queue, h.state
+
+-- name: forget_counts
+-- Counts of days before $1 go, and what was counted apart from the last day.
+WITH days AS (
+    DELETE FROM queue.counted_days WHERE day < (SELECT max(day) FROM queue.counted_days)
+)
+DELETE FROM queue.history_counts WHERE day < $1
+
+-- name: counted_until
+SELECT coalesce((max(day) + 1)::timestamp AT TIME ZONE 'UTC', '1970-01-01 00:00:00+00') FROM queue.counted_days
+
+-- name: ended_by_state
+-- Ended tasks of namespace $1 (and queue $2, unless it is empty) by state; those since $3 have to be counted.
+SELECT state, sum(tasks)::bigint AS tasks
+FROM (
+    SELECT state, tasks FROM queue.history_counts WHERE namespace = $1 AND ($2 = '' OR queue = $2)
+    UNION ALL
+    SELECT state, count(*) FROM queue.history
+    WHERE namespace = $1 AND ($2 = '' OR queue = $2) AND ended_at >= $3
+    GROUP BY state
+) AS parts
+GROUP BY state

@@ -14,8 +14,9 @@ from queue_service.domain.task import Attempt, Task
 from queue_service.store.executors import Defaults, read_defaults, read_executors
 from queue_service.store.rows import ended_attempt, ended_task, live_task, running_attempt
 from queue_service.store.selections import ended_tasks, live_tasks
+from queue_service.store.statements import SQL
 from queue_service.store.tables import attempts, history, leases, payloads, tasks
-from service_kit.postgres import Database
+from service_kit.postgres import Database, raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +207,7 @@ async def _count_live(
 
 
 async def _count_ended(connection: AsyncConnection, namespace: str, queue: str) -> dict[State, int]:
-    wanted = select(history.c.state, func.count()).where(history.c.namespace == namespace)
-    if queue:
-        wanted = wanted.where(history.c.queue == queue)
-    rows = await connection.execute(wanted.group_by(history.c.state))
-    return {State(state): count for state, count in rows}
+    driver = await raw(connection)
+    uncounted_since = await driver.fetchval(SQL["counted_until"])
+    rows = await driver.fetch(SQL["ended_by_state"], namespace, queue, uncounted_since)
+    return {State(row["state"]): row["tasks"] for row in rows}

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Identity,
     Index,
@@ -330,6 +331,19 @@ Index(
     postgresql_where=text("schedule_id IS NOT NULL"),
 )
 Index("history_dead", history.c.namespace, history.c.id, postgresql_where=text("state = 6"))
+
+# How many tasks ended on the days up to the last of `counted_days`, so that nobody counts weeks of history.
+history_counts = Table(
+    "history_counts",
+    metadata,
+    Column("day", Date, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("tasks", BigInteger, nullable=False),
+    PrimaryKeyConstraint("namespace", "queue", "day", "state"),
+)
+counted_days = Table("counted_days", metadata, Column("day", Date, primary_key=True))
 
 # Every ended attempt. `state` is what the task became by it, so that a repeated report gets the same answer.
 # `cpu`, `memory`, `peak_bytes`, `exit_code` null = not measured.

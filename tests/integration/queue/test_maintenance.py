@@ -6,7 +6,9 @@ import asyncpg
 import pytest
 
 from queue_service.app.maintenance import Maintenance, Retention
-from queue_service.store.maintenance import DAYS_AHEAD, MaintenanceStore
+from queue_service.domain.states import State
+from queue_service.store.maintenance import DAYS_AHEAD, LATEST_ROW, MaintenanceStore
+from queue_service.store.reads import TaskReader
 from service_kit.clock import ManualClock
 from service_kit.postgres import Database
 from tests.support.queue_rows import fetch, put, value
@@ -111,6 +113,53 @@ async def test_a_day_that_is_in_use_is_left_for_the_next_time(
         await owner.execute("SELECT count(*) FROM queue.history")
         assert await store.drop_partitions(30 * DAY) == []
     assert await store.drop_partitions(30 * DAY) == [name]
+
+
+async def test_days_that_are_over_are_counted_once_and_status_adds_the_rest(
+    store: MaintenanceStore, queue_database: Database, owner: asyncpg.Connection
+) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for distance, task in ((3, 1), (3, 2), (1, 3), (0, 4)):
+        day = today - distance * DAY
+        if distance and task != 2:
+            await make_day(owner, "history", day)
+        await put_ended(owner, day + timedelta(minutes=5), task)
+    reader = TaskReader(queue_database)
+
+    async def succeeded() -> int:
+        counts = await reader.status("default", "", today)
+        elsewhere = await reader.status("default", "other", today)
+        assert State.SUCCEEDED not in elsewhere.by_state
+        return counts.by_state[State.SUCCEEDED]
+
+    assert await store.count_a_day(today - 3 * DAY + LATEST_ROW) is None
+    assert await succeeded() == 4
+    clock = ManualClock(today + LATEST_ROW)
+    for _ in range(2):
+        await Maintenance(store, clock, Retention()).step()
+        rows = await fetch(queue_database, "SELECT day, tasks FROM queue.history_counts ORDER BY day")
+        assert [(row["day"], row["tasks"]) for row in rows] == [
+            ((today - 3 * DAY).date(), 2),
+            ((today - DAY).date(), 1),
+        ]
+        assert await value(queue_database, "SELECT array_agg(day) FROM queue.counted_days") == [
+            (today - DAY).date()
+        ]
+        assert await succeeded() == 4
+
+
+async def test_counts_go_with_their_days(
+    store: MaintenanceStore, queue_database: Database, owner: asyncpg.Connection
+) -> None:
+    day = datetime.now(UTC).replace(hour=12) - 5 * DAY
+    await make_day(owner, "history", day)
+    await put_ended(owner, day)
+    assert await store.count_a_day(day + 2 * DAY) == day.date()
+    await store.forget_counts(day.date())
+    assert await value(queue_database, "SELECT count(*) FROM queue.history_counts") == 1
+    await store.forget_counts((day + DAY).date())
+    assert await value(queue_database, "SELECT count(*) FROM queue.history_counts") == 0
+    assert await value(queue_database, "SELECT count(*) FROM queue.counted_days") == 1
 
 
 async def put_key(database: Database, key: str, task: int | None, expires_at: datetime) -> None:

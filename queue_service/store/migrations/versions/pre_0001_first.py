@@ -242,6 +242,21 @@ CREATE INDEX history_listing_of_schedules ON queue.history (namespace, schedule_
     WHERE schedule_id IS NOT NULL;
 """
 
+HISTORY_COUNTS = """
+CREATE TABLE queue.history_counts (
+    day date NOT NULL,
+    namespace text NOT NULL,
+    queue text NOT NULL,
+    state smallint NOT NULL,
+    tasks bigint NOT NULL,
+    PRIMARY KEY (namespace, queue, day, state)
+);
+CREATE TABLE queue.counted_days (
+    day date NOT NULL,
+    PRIMARY KEY (day)
+);
+"""
+
 ATTEMPTS = """
 CREATE TABLE queue.attempts (
     task bigint NOT NULL,
@@ -411,7 +426,7 @@ REVOKE ALL ON FUNCTION queue.drop_partitions(interval) FROM PUBLIC;
 
 SCRIPTS = (
     *(TASKS, LEASES, EXECUTORS, SESSIONS, SETTINGS, KEYS, PAYLOADS),
-    *(HISTORY, ATTEMPTS, TRANSITIONS, ACTIONS, WATERMARKS),
+    *(HISTORY, HISTORY_COUNTS, ATTEMPTS, TRANSITIONS, ACTIONS, WATERMARKS),
     *(PARTITIONS, MAKE_PARTITIONS, RAISE_FLOOR, DROP_PARTITIONS),
 )
 
