@@ -281,7 +281,7 @@ UPDATE queue.leases AS l
 SET session = $3, state = 2, started_at = coalesce(l.started_at, $6), answer_by = NULL
 FROM unnest($1::bigint[], $2::bigint[]) AS u (task, token)
 WHERE (SELECT count(*) FROM locked) >= 0
-  AND l.task = u.task AND l.token = u.token AND l.executor = $4
+  AND l.task = u.task AND l.token = u.token
   AND l.session = ANY (ARRAY(SELECT s.id FROM queue.sessions AS s WHERE s.executor = $4 AND s.instance_id = $5))
 RETURNING l.task, l.token
 

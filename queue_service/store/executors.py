@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from queue_service.domain.admission import Use
 from queue_service.domain.executor import Executor, Load
 from queue_service.domain.limits import Limits, Overrides, in_force
-from queue_service.store.tables import actions, executors, sessions, settings
+from queue_service.store.records import actions
+from queue_service.store.tables import executors, sessions, settings
 from service_kit.postgres import Database
 
 BUILT_IN = Limits()

@@ -15,10 +15,10 @@ from queue_service.domain.cursor import START, Cursor
 from queue_service.domain.errors import CursorGone
 from queue_service.domain.outcome import Outcome
 from queue_service.domain.task import Attempt
+from queue_service.store.records import attempts, history
 from queue_service.store.rows import ended_attempt, ended_task
 from queue_service.store.selections import ended_tasks
 from queue_service.store.statements import SQL
-from queue_service.store.tables import attempts, history
 from queue_service.store.xids import xid
 from service_kit.postgres import Database
 

@@ -12,10 +12,11 @@ from queue_service.domain.executor import Executor
 from queue_service.domain.states import FINAL, LeaseState, State
 from queue_service.domain.task import Attempt, Task
 from queue_service.store.executors import Defaults, read_defaults, read_executors
+from queue_service.store.records import attempts, history
 from queue_service.store.rows import ended_attempt, ended_task, live_task, running_attempt
 from queue_service.store.selections import ended_tasks, live_tasks
 from queue_service.store.statements import SQL
-from queue_service.store.tables import attempts, history, leases, payloads, tasks
+from queue_service.store.tables import leases, payloads, tasks
 from service_kit.postgres import Database, raw
 
 

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, func, literal_column, select
 
-from queue_service.store.tables import executors, history, leases, settings, tasks
+from queue_service.store.records import history
+from queue_service.store.tables import executors, leases, settings, tasks
 
 _THRESHOLD: Final[ColumnElement[int]] = func.coalesce(
     settings.c.ageing_threshold_ms, literal_column("1800000")

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from queue_service.domain.activity import Activity
 from queue_service.domain.cursor import Cursor
 from queue_service.domain.states import Kind, State
-from queue_service.store.tables import history, tasks, transitions
+from queue_service.store.records import history, transitions
+from queue_service.store.tables import tasks
 from queue_service.store.xids import xid
 from service_kit.postgres import Database
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Text, cast, literal
 
-from queue_service.store.tables import Xid8
+from queue_service.store.columns import Xid8
 
 
 def xid(number: int) -> Any:

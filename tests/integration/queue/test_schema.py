@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from queue_service.domain.limits import Limits
 from queue_service.domain.priority import HIGHEST, LOWEST, MOST_BOOST
 from queue_service.domain.states import FINAL, Category, Kind, LeaseState, Result
-from queue_service.store import SCHEMA
+from queue_service.store import SCHEMA, records, tables
+from queue_service.store.columns import Xid8, metadata
 from queue_service.store.executors import BUILT_IN_THRESHOLD
-from queue_service.store.tables import Xid8, metadata
 from service_kit.migrate import runtime_role
 from service_kit.postgres import Database
 from tests.support.queue_rows import fetch, value
@@ -41,6 +41,7 @@ async def test_migrations_lead_to_the_tables_of_the_code(
                 "compare_type": True,
             },
         )
+        assert tables.tasks.metadata is records.history.metadata is metadata
         return list(compare_metadata(context, metadata))
 
     async with engine.connect() as connection:
