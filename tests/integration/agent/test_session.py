@@ -444,6 +444,35 @@ async def test_a_superseded_agent_stops_its_work_and_ends(fake, start, worker):
     assert len(fake.sessions) == 1
 
 
+async def test_a_session_that_had_run_out_is_followed_by_another(fake, start, worker):
+    """No newer session took over: the queue has only given up on this one."""
+    start(worker)
+    first = await fake.session()
+    first.send(superseded=pb.Superseded())
+    first.end()
+    second = await fake.session(2)
+    offer = fake.task("name:noop")
+    second.offer(offer)
+    await second.result(offer)
+
+
+async def test_a_late_answer_to_an_own_hello_is_no_other_agent(fake, start, worker, monkeypatch):
+    """The agent gave up on a Hello that the queue took after the next one."""
+    monkeypatch.setattr("batonpass.agent.session.WELCOME_WITHIN", 0.2)
+    fake.welcomes = False
+    start(worker)
+    await fake.session()
+    fake.welcomes = True
+    second = await fake.session(2)
+    offer = fake.task("name:wait")
+    second.offer(offer)
+    await second.accept(offer)
+    second.send(superseded=pb.Superseded(session_epoch=1))
+    second.end()
+    third = await fake.session(3)
+    assert third.held == [key(offer)]
+
+
 async def test_an_agent_that_is_refused_ends_and_says_why(fake, start, worker):
     fake.refuses = grpc.StatusCode.INVALID_ARGUMENT
     with pytest.raises(AgentError, match="refused by the test"):

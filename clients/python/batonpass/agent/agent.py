@@ -40,6 +40,9 @@ LAST_RESULTS: Final = 5.0
 STEADY: Final = 5.0
 """Sessions that hold for so many seconds do not count as failures."""
 
+GHOST: Final = 60.0
+"""Seconds for which an unanswered Hello may still begin a session at the queue."""
+
 _HOPELESS: Final = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -74,6 +77,7 @@ class Agent:
         self._stopping = asyncio.Event()
         self._hurried = False
         self._was_welcomed = False
+        self._unanswered_at = float("-inf")
         self._trouble = ""
 
     def stop(self) -> None:
@@ -154,16 +158,20 @@ class Agent:
                 self._desk.changed.set()
 
     async def _judge(self, ended: Ended) -> None:
-        if ended.superseded:
+        if ended.unanswered:
+            self._unanswered_at = clock.now()
+        if ended.superseded_by and not self._may_be_our_own_ghost():
             self._desk.abandon(LEASE_GRACE)
             await self._until(lambda: self._desk.running == 0)
             raise Superseded(
                 f"another agent runs under the name {self._config.name!r}: give this one another name"
             )
         if ended.code in _HOPELESS and not self._was_welcomed:
-            raise AgentError(
-                f"the queue at {self._target} refuses this agent: {ended.code.name}: {ended.details}"
-            )
+            raise AgentError(f"the queue at {self._target} refuses this agent: {ended.details}")
+
+    def _may_be_our_own_ghost(self) -> bool:
+        """A Hello that this agent gave up on may be taken late, and then supersedes its next session."""
+        return clock.now() - self._unanswered_at < GHOST
 
     async def _leave(self) -> None:
         """The shutdown: running work first, then its results, then Goodbye."""

@@ -13,6 +13,7 @@ from batonpass.agent import clock, host
 from batonpass.agent.desk import Desk
 from batonpass.agent.lease import Lease
 from batonpass.agent.outbox import Outbox
+from batonpass.client.status import error_of
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,20 @@ LAST_WORDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a session ended. `code` is the status of the stream; `welcomed` says whether it ever began."""
+    """How a session ended.
+
+    `code` is the status of the stream. `welcomed` says whether the session ever began, `unanswered` that it
+    may have begun at the queue all the same. `superseded_by` is the epoch of the session that took over, 0 when
+    this one had run out; None: it was not.
+    """
 
     code: grpc.StatusCode
     details: str
     welcomed: bool
-    drained: bool = False
-    superseded: bool = False
-    left: bool = False
+    unanswered: bool
+    drained: bool
+    left: bool
+    superseded_by: int | None
 
 
 class Session:
@@ -57,7 +64,8 @@ class Session:
         self._interval = 5.0
         self._heard = 0.0
         self._drained = False
-        self._superseded = False
+        self._said_hello = False
+        self._superseded_by: int | None = None
         self._goodbye: str | None = None
         self._left = False
         self._trouble = ""
@@ -96,13 +104,15 @@ class Session:
                 self._trouble = repr(error)
 
     async def _summary(self, call: Any) -> Ended:
+        code = await call.code()
         return Ended(
-            await call.code(),
-            self._trouble or await call.details() or "the stream ended",
+            code,
+            self._trouble or await _reason(call, code),
             self._welcomed.is_set(),
-            drained=self._drained,
-            superseded=self._superseded,
-            left=self._left,
+            self._said_hello and not self._welcomed.is_set(),
+            self._drained,
+            self._left,
+            self._superseded_by,
         )
 
     async def _read(self, call: Any) -> None:
@@ -115,6 +125,7 @@ class Session:
 
     async def _write(self, call: Any, hello: pb.Hello) -> None:
         await call.write(pb.DispatchRequest(hello=hello))
+        self._said_hello = True
         await self._welcomed.wait()
         loop, ready = asyncio.get_running_loop(), self._outbox.ready
         while True:
@@ -180,7 +191,7 @@ class Session:
         self._drained = True
 
     def _on_superseded(self, superseded: pb.Superseded) -> None:
-        self._superseded = True
+        self._superseded_by = superseded.session_epoch
 
     def _on_refused(self, refused: pb.Refused) -> None:
         log.error("the queue refused a message: %s %s", refused.field, refused.message)
@@ -202,3 +213,11 @@ class Session:
         if self._lease.acknowledged(seq, valid_for):
             self._heard = clock.now()
             self._renewed(self._lease.until)
+
+
+async def _reason(call: Any, code: grpc.StatusCode) -> str:
+    """Why a stream ended, in words; broken rules of the Hello are named field by field."""
+    if code is grpc.StatusCode.OK:
+        return "the queue ended the stream"
+    details, trailers = await call.details(), await call.trailing_metadata()
+    return str(error_of(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailers, details)))
