@@ -1,11 +1,12 @@
 """Offers over a real stream: in order, within limits and credit, and back when nobody wants them."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
+from queue_service.app import lookout
 from tests.support.agent import Agent, ref, refs
 from tests.support.dispatch import QUICK, replica
 from tests.support.queue_rows import broken_rules, fetch, put, set_limits, states, value
@@ -54,14 +55,14 @@ async def test_order_is_by_effective_level_with_ageing(queue_database_url: str) 
 
 
 async def test_tasks_for_others_hide_nothing(queue_database_url: str) -> None:
-    """Thousands of urgent tasks that this agent cannot run, or not fit, come before one that it can."""
+    """Thousands of tasks that this agent cannot run, or that do not fit, come before one that it can."""
     async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         now, database = queue.clock.now(), queue.databases.finish
         await put(database, now, 3000, handler="name:other", prefix="o", priority=10)
         await put(database, now, 100, handler="echo hello", prefix="shell", priority=10)
         await put(database, now, 100, namespace="elsewhere", prefix="e", priority=10)
         await put(database, now, 2000, cpu=6000, prefix="large", priority=10)
-        await put(database, now, 1, cpu=4500, prefix="fits", priority=1)
+        await put(database, now, 1, cpu=4500, prefix="fits", priority=10)
         await set_limits(database, cpu=5000)
         await agent.connect(credit=10)
         (offer,) = await agent.offers(1)
@@ -72,7 +73,7 @@ async def test_tasks_for_others_hide_nothing(queue_database_url: str) -> None:
 async def test_room_that_comes_back_goes_to_the_first_in_order(queue_database_url: str) -> None:
     """What was passed over because it did not fit is looked at again when something ends."""
     async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
-        now, database = queue.clock.now(), queue.databases.finish
+        now, database = queue.clock.now() - timedelta(minutes=1), queue.databases.finish
         await put(database, now, 1, cpu=4000, prefix="first", priority=10)
         await put(database, now, 1500, cpu=4100, prefix="wide", priority=9)
         await put(database, now, 1, cpu=4050, prefix="low", priority=1)
@@ -270,11 +271,26 @@ async def test_next_of_a_sequence_is_offered_when_the_one_before_has_ended(queue
         assert seen == ["t1", "t2", "t3"]
 
 
-async def test_tasks_pushed_by_this_replica_need_no_look_at_the_database(queue_database_url: str) -> None:
+async def test_tasks_pushed_by_this_replica_need_no_look_at_the_database(
+    queue_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What intake hands over is offered without a poll or a hint."""
+    monkeypatch.setattr(lookout, "POLL", timedelta(hours=1))
     async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         await agent.connect(credit=10)
-        queue.dispatch.dispatcher.wake()
-        candidates = await put(queue.databases.finish, queue.clock.now(), 2)
-        queue.dispatch.dispatcher.push(candidates)
-        assert len(await asyncio.wait_for(agent.offers(2), 5)) == 2
+        queue.dispatch.dispatcher.push(await put(queue.databases.finish, queue.clock.now(), 2))
+        assert len(await agent.offers(2)) == 2
+        queue.dispatch.dispatcher.push(await put(queue.databases.finish, queue.clock.now(), 1, prefix="n"))
+        assert len(await agent.offers(1)) == 1
+
+
+async def test_agent_with_new_handlers_need_not_wait_for_a_poll(
+    queue_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lists are looked for, all of them, before it is offered anything."""
+    monkeypatch.setattr(lookout, "POLL", timedelta(hours=1))
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
+        for priority in (3, 7, 5):
+            await put(queue.databases.finish, queue.clock.now(), prefix=f"p{priority}-", priority=priority)
+        await agent.connect(credit=10)
+        assert [offer.task_id for offer in await agent.offers(3)] == ["p7-1", "p5-1", "p3-1"]

@@ -159,6 +159,30 @@ async def test_what_another_replica_returns_is_found(queue_database_url: str) ->
         assert sorted((offer.task_id, offer.attempt) for offer in offers) == [("t1", 1), ("t2", 2)]
 
 
+async def test_what_another_replica_returns_is_found_behind_what_does_not_fit(
+    queue_database_url: str,
+) -> None:
+    """It lies in the middle of a long list that was read to its end, and most of which was passed over."""
+    async with (
+        replica(queue_database_url, CALM, "one") as one,
+        replica(queue_database_url, CALM, "two") as two,
+        Agent(one.address, "a") as a,
+        Agent(two.address, "b") as b,
+    ):
+        database, long_ago = one.databases.finish, one.clock.now() - timedelta(minutes=5)
+        await put(database, long_ago, 700, cpu=5000, prefix="wide")
+        await put(database, long_ago, 1, cpu=4200, prefix="small")
+        await put(database, long_ago, 700, cpu=5000, prefix="late")
+        await set_limits(database, cpu=4500)
+        await a.connect(credit=1)
+        (offer,) = await a.offers(1)
+        await b.connect(credit=1)
+        await b.silent("offers")
+        await a.decline([ref(offer)])
+        (again,) = await b.offers(1, seconds=8)
+        assert (offer.task_id, again.task_id) == ("small1", "small1")
+
+
 async def test_delayed_task_starts_when_it_is_due(queue_database_url: str) -> None:
     """Not before."""
     async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
