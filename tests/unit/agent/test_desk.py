@@ -175,7 +175,7 @@ async def test_results_are_split_by_size(bench):
 
 
 class Life(RuleBasedStateMachine):
-    """Whatever happens: slots are kept, every ended attempt is reported until it is acknowledged, and what the
+    """Whatever happens: slots are kept, each ended attempt is reported until it is acknowledged, and what the
     agent says it holds is exactly what it runs or owes.
     """
 

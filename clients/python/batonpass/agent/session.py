@@ -35,8 +35,8 @@ class Ended:
     """How a session ended.
 
     `code` is the status of the stream. `welcomed` says whether the session ever began, `unanswered` that it
-    may have begun at the queue all the same. `superseded_by` is the epoch of the session that took over, 0 when
-    this one had run out; None: it was not.
+    may have begun at the queue all the same. `superseded_by` is the epoch of the session that took over, 0
+    when this one had run out; None: it was not.
     """
 
     code: grpc.StatusCode
