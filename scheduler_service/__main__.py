@@ -93,6 +93,7 @@ class Scheduler:
         try:
             await self._clock_starts()
             await self._listener.start()
+            await self.server.health.not_serving("the queue has not answered yet", "queue", calls_work=True)
             await self.server.health.serving()
             await self._work()
         finally:
@@ -114,7 +115,9 @@ class Scheduler:
         database, clock, signals, metrics = self._background, self._clock, self._signals, self._metrics
         outbox, window, queue = Outbox(database), Window(), QueueClient(self._channel)
         due = DueLoop(database, clock, signals, metrics)
-        handover = Handover(outbox, Shards(self._locks), queue, window, clock, signals, metrics)
+        handover = Handover(
+            outbox, Shards(self._locks), queue, window, clock, signals, metrics, self.server.health
+        )
         settling = Settling(outbox, window, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
         maintenance = Maintenance(database, clock, signals)

@@ -13,13 +13,15 @@ class Health:
     """Serving as long as no part of the service has a reason against it; NOT_SERVING until the first word.
 
     Each part speaks for itself under its own name (`source`), so one that recovers does not speak for the
-    others.
+    others. The answer for the whole process (the empty name) counts every reason; that of a single service
+    leaves out those with which its calls still work.
     """
 
     def __init__(self) -> None:
         self.servicer = health.aio.HealthServicer()
         self._names: list[str] = [""]
         self._reasons: dict[str, str] = {"service": "starting"}
+        self._harmless: set[str] = set()
 
     @property
     def reason(self) -> str | None:
@@ -38,14 +40,21 @@ class Health:
             if not self._reasons:
                 log.info("serving")
 
-    async def not_serving(self, reason: str, source: str = "service") -> None:
+    async def not_serving(self, reason: str, source: str = "service", *, calls_work: bool = False) -> None:
         """States the reason of `source`; logged when it is a new one."""
         if self._reasons.get(source) != reason:
             self._reasons[source] = reason
+            (self._harmless.add if calls_work else self._harmless.discard)(source)
             await self._publish()
             log.warning("not serving", source=source, reason=reason)
 
     async def _publish(self) -> None:
-        serving, status = not self._reasons, health_pb2.HealthCheckResponse
+        calls_work = self._reasons.keys() <= self._harmless
         for name in self._names:
-            await self.servicer.set(name, status.SERVING if serving else status.NOT_SERVING)
+            serving = calls_work if name else not self._reasons
+            status = (
+                health_pb2.HealthCheckResponse.SERVING
+                if serving
+                else health_pb2.HealthCheckResponse.NOT_SERVING
+            )
+            await self.servicer.set(name, status)

@@ -21,6 +21,7 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.store.outbox import Outbox, Parcel
 from scheduler_service.store.tables import SHARDS
 from service_kit.clock import Clock
+from service_kit.health import Health
 from service_kit.logs import logger
 
 log = logger(__name__)
@@ -65,6 +66,7 @@ class Handover:
         clock: Clock,
         signals: Signals,
         metrics: SchedulerMetrics,
+        health: Health,
     ) -> None:
         self._outbox = outbox
         self._shards = shards
@@ -73,6 +75,7 @@ class Handover:
         self._clock = clock
         self._signals = signals
         self._metrics = metrics
+        self._health = health
         self._stream: DueTaskStream | None = None
         self._receiver: asyncio.Task[None] | None = None
         self._broken: QueueUnavailable | None = None
@@ -88,8 +91,10 @@ class Handover:
         try:
             stream = await self._connect()
             return await self._send(stream, self._clock.now())
-        except QueueUnavailable:
+        except QueueUnavailable as trouble:
             self._disconnect()
+            # Schedules are kept and come due all the same; only what is due waits.
+            await self._health.not_serving(trouble.message, "queue", calls_work=True)
             raise
 
     async def close(self) -> None:
@@ -112,6 +117,7 @@ class Handover:
             self._receiver = asyncio.create_task(self._receive(self._stream), name="handover-verdicts")
             self._covered, self._resend = frozenset(), None
             self._metrics.queue_connected.set(1)
+            await self._health.serving("queue")
         return self._stream
 
     def _disconnect(self) -> None:

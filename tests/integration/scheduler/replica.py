@@ -31,6 +31,7 @@ from scheduler_service.store import SCHEMA
 from scheduler_service.store.outbox import Outbox
 from service_kit.caller import Caller
 from service_kit.clock import ManualClock
+from service_kit.health import Health
 from service_kit.locks import AdvisoryLocks
 from service_kit.migrate import runtime_role
 from service_kit.postgres import Database, engine
@@ -84,7 +85,8 @@ class Replica:
         self.ledger = Ledger(database, clock)
         self.publisher = Publisher(database, clock, signals, metrics)
         self.due = DueLoop(database, clock, signals, metrics)
-        self.handover = Handover(self.outbox, Shards(self.locks), queue, self.window, clock, signals, metrics)
+        shards = Shards(self.locks)
+        self.handover = Handover(self.outbox, shards, queue, self.window, clock, signals, metrics, Health())
         self.settling = Settling(self.outbox, self.window, clock, signals, metrics)
         self.outcomes = OutcomeFollower(database, self.locks, queue, clock, signals, metrics, patience=0.2)
         self.maintenance = Maintenance(database, clock, signals)

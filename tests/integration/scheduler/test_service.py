@@ -37,8 +37,8 @@ class Running:
         self.api = Api(channel)
         self._health = health_pb2_grpc.HealthStub(channel)
 
-    async def status(self) -> int:
-        answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    async def status(self, service: str = "") -> int:
+        answer = await self._health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
         return int(answer.status)
 
     async def is_serving(self) -> bool:
@@ -46,6 +46,9 @@ class Running:
 
     async def is_not_serving(self) -> bool:
         return await self.status() == NOT_SERVING
+
+    async def takes_calls(self) -> bool:
+        return await self.status("batonpass.scheduler.v1.ScheduleService") == SERVING
 
 
 @asynccontextmanager
@@ -124,7 +127,8 @@ async def test_missing_queue_keeps_schedules_working_and_fires_pending(
 ) -> None:
     await queue.stop()
     async with running(scheduler_database_url, queue.address) as service:
-        await until(service.is_serving, "SERVING")
+        await until(service.takes_calls, "calls work")
+        assert await service.is_not_serving(), "the whole says that its peer is away"
         await service.api.CreateSchedule(schedule=schedule())
         fire = (await service.api.RunSchedule(schedule_id="a")).fire
         assert fire.disposition == pb.DISPOSITION_PENDING
@@ -134,6 +138,7 @@ async def test_missing_queue_keeps_schedules_working_and_fires_pending(
         assert (await waiting).settled == 1
         (settled,) = (await service.api.ListFires(schedule_id="a")).fires
         assert settled.disposition == pb.DISPOSITION_FIRED
+        await until(service.is_serving, "SERVING")
 
 
 async def test_waiting_for_the_hand_over_ends_with_the_callers_deadline(
@@ -141,7 +146,7 @@ async def test_waiting_for_the_hand_over_ends_with_the_callers_deadline(
 ) -> None:
     await queue.stop()
     async with running(scheduler_database_url, queue.address) as service:
-        await until(service.is_serving, "SERVING")
+        await until(service.takes_calls, "calls work")
         await service.api.CreateSchedule(schedule=schedule())
         await service.api.RunSchedule(schedule_id="a")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
