@@ -156,7 +156,7 @@ class Queue:
             role=runtime_role(SCHEMA),
             name=f"batonpass-queue-{use}",
         )
-        database = Database(made if use == "api" else by_index(made))
+        database = Database(by_index(made))
         self._databases.append(database)
         return database
 

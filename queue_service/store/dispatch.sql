@@ -372,14 +372,15 @@ ORDER BY s.expires_at LIMIT $2
 -- name: ahead
 -- The next $5 candidates of each list (lane $1, level $2) after its cursor ($3 order_at, $4 task), up to $6 (now).
 -- Leased tasks are passed over by a look-up each: as an anti-join the planner, when it believes that `leases` is
--- empty, reads all of it. So are those that wait for a retry: `due` finds them when their time has come.
+-- empty, reads all of it. IS NOT TRUE is believed to hold for half of the rows; IS NULL for one in 200, and then a
+-- long list is sorted as a whole. Those that wait for a retry are passed over too: `due` finds them in time.
 SELECT t.* FROM unnest($1::text[], $2::smallint[], $3::timestamptz[], $4::bigint[]) AS u (lane, level, order_at, task)
 CROSS JOIN LATERAL (
     SELECT t.order_at, t.id AS task, t.version, t.lane, t.level, t.cpu, t.memory
     FROM queue.tasks AS t
     WHERE t.ready AND t.lane = u.lane AND t.level = u.level
       AND (t.order_at, t.id) > (u.order_at, u.task) AND t.order_at <= $6 AND t.run_at <= $6
-      AND (SELECT l.token FROM queue.leases AS l WHERE l.task = t.id) IS NULL
+      AND (SELECT true FROM queue.leases AS l WHERE l.task = t.id) IS NOT TRUE
     ORDER BY t.order_at, t.id LIMIT $5
 ) AS t
 
@@ -394,7 +395,7 @@ CROSS JOIN LATERAL (
     WHERE t.ready AND t.lane = u.lane AND t.level = u.level
       AND (t.order_at, t.id) > (u.after_at, u.after_task) AND (t.order_at, t.id) <= (u.until_at, u.until_task)
       AND t.run_at <= $8
-      AND (SELECT l.token FROM queue.leases AS l WHERE l.task = t.id) IS NULL
+      AND (SELECT true FROM queue.leases AS l WHERE l.task = t.id) IS NOT TRUE
     ORDER BY t.order_at, t.id LIMIT $7
 ) AS t
 

@@ -18,9 +18,9 @@ from queue_service.domain.task import Attempt
 from queue_service.store.records import attempts, history
 from queue_service.store.rows import ended_attempt, ended_task
 from queue_service.store.selections import ended_tasks
-from queue_service.store.statements import SQL
+from queue_service.store.statements import SQL, read_freely
 from queue_service.store.xids import xid
-from service_kit.postgres import Database
+from service_kit.postgres import Database, raw
 
 _EDGES: Final = text(
     "SELECT pg_snapshot_xmin(s)::text AS xmin, pg_snapshot_xmax(s)::text AS xmax,"
@@ -57,10 +57,14 @@ class OutcomeStore:
 
         A task that waits for a retry counts as due. Both are of one snapshot, so no end is missed.
         """
-        arguments = namespace, queue, now
-        row = await self._database.statement(lambda driver: driver.fetchrow(SQL["awaited"], *arguments))
-        assert row is not None
-        return set(row["ids"]), Cursor(int(row["xmin"]), 0)
+
+        async def read(connection: AsyncConnection) -> tuple[set[int], Cursor]:
+            await read_freely(connection)
+            row = await (await raw(connection)).fetchrow(SQL["awaited"], namespace, queue, now)
+            assert row is not None
+            return set(row["ids"]), Cursor(int(row["xmin"]), 0)
+
+        return await self._database.unit(read, readonly=True)
 
     async def after(self, cursor: Cursor, wanted: Wanted, limit: int) -> tuple[list[Outcome], Cursor]:
         """Up to `limit` outcomes after `cursor`, and the position behind them.

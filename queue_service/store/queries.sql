@@ -178,7 +178,7 @@ WHERE namespace = $1 AND ($2 = '' OR queue = $2) AND handler <> '' AND (run_at <
 
 -- name: heads
 -- The first $5 waiting tasks of each list of the lanes from $1 up to (not including) $2, of queue $3 unless it is
--- empty. $4 now. The lists are found by jumps along the index, whatever their length.
+-- empty. $4 now. The lists are found by jumps along the index, whatever their length; see `ahead` in dispatch.sql.
 WITH RECURSIVE lists AS (
     (
         SELECT lane, level FROM queue.tasks
@@ -198,7 +198,7 @@ CROSS JOIN LATERAL (
     FROM queue.tasks AS t
     WHERE t.ready AND t.lane = l.lane AND t.level = l.level AND t.order_at <= $4 AND t.run_at <= $4
       AND ($3 = '' OR t.queue = $3)
-      AND (SELECT e.token FROM queue.leases AS e WHERE e.task = t.id) IS NULL
+      AND (SELECT true FROM queue.leases AS e WHERE e.task = t.id) IS NOT TRUE
     ORDER BY t.order_at, t.id LIMIT $5
 ) AS t
 ORDER BY t.lane, t.level, t.order_at, t.task

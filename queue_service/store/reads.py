@@ -15,7 +15,7 @@ from queue_service.store.executors import Defaults, read_defaults, read_executor
 from queue_service.store.records import attempts, history
 from queue_service.store.rows import ended_attempt, ended_task, live_task, running_attempt
 from queue_service.store.selections import ended_tasks, live_tasks
-from queue_service.store.statements import SQL
+from queue_service.store.statements import SQL, read_freely
 from queue_service.store.tables import leases, payloads, tasks
 from service_kit.postgres import Database, raw
 
@@ -106,6 +106,7 @@ class TaskReader:
         """Counts and executors of a namespace, or of one of its queues."""
 
         async def read(connection: AsyncConnection) -> Counts:
+            await read_freely(connection)
             defaults = await read_defaults(connection, namespace)
             counted = await _count_live(connection, namespace, queue, now, defaults.threshold)
             by_state = counted.by_state | await _count_ended(connection, namespace, queue)

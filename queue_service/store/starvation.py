@@ -11,7 +11,7 @@ from queue_service.domain.order import Candidate
 from queue_service.domain.priority import may_boost
 from queue_service.domain.states import Kind, State
 from queue_service.store.sequences import candidate
-from queue_service.store.statements import SQL
+from queue_service.store.statements import SQL, read_freely
 from queue_service.store.transitions import record
 from service_kit.postgres import Database, raw
 
@@ -44,7 +44,7 @@ class StarvationStore:
         """Waiting tasks older than `threshold`, longest waiting first, at most 1,000."""
 
         async def work(connection: AsyncConnection) -> list[Starving]:
-            rows = await _starving(await raw(connection), namespace, queue, threshold, now)
+            rows = await _starving(connection, namespace, queue, threshold, now)
             return [_report(row, frozenset()) for row in rows]
 
         return await self._database.unit(work, readonly=True)
@@ -56,7 +56,7 @@ class StarvationStore:
 
         async def work(connection: AsyncConnection) -> tuple[list[Starving], list[Candidate]]:
             driver = await raw(connection)
-            rows = await _starving(driver, namespace, queue, threshold, now)
+            rows = await _starving(connection, namespace, queue, threshold, now)
             eligible = [
                 row["id"] for row in rows if may_boost(row["boost"], row["boosted_at"], now, threshold)
             ]
@@ -80,8 +80,10 @@ class StarvationStore:
 
 
 async def _starving(
-    driver: "asyncpg.Connection[Any]", namespace: str, queue: str, threshold: timedelta, now: datetime
+    connection: AsyncConnection, namespace: str, queue: str, threshold: timedelta, now: datetime
 ) -> Sequence[Mapping[str, Any]]:
+    await read_freely(connection)
+    driver = await raw(connection)
     found: Sequence[Mapping[str, Any]] = await driver.fetch(
         SQL["starving"], namespace, queue, now - threshold, now, MOST_REPORTED
     )

@@ -10,6 +10,8 @@ from sqlalchemy import event
 
 from queue_service.domain.cursor import Cursor
 from queue_service.domain.states import State
+from queue_service.store.dispatching import SQL as DISPATCH
+from queue_service.store.lists import BEGINNING
 from queue_service.store.outcomes import OutcomeStore, Wanted
 from queue_service.store.reads import Filters, TaskReader
 from queue_service.store.statements import SQL
@@ -91,7 +93,7 @@ async def test_named_statements_read_by_index(owner: asyncpg.Connection, clock: 
 async def test_reads_of_the_api_go_by_index(
     owner: asyncpg.Connection, queue_database: Database, clock: ManualClock
 ) -> None:
-    """Without any hint to the planner, since status has to count everything on the same connections."""
+    """Without the hint that the service gives to the planner, once it has statistics."""
     now = clock.now()
     said: list[tuple[str, tuple[object, ...]]] = []
 
@@ -121,3 +123,26 @@ async def test_reads_of_the_api_go_by_index(
             plans[statement] = await plan_of(owner, statement, *arguments)
     assert len(plans) >= 8
     assert {statement: tables for statement, tables in plans.items() if tables} == {}
+
+
+@pytest.mark.parametrize("depth", [20, 500])
+async def test_heads_of_long_lists_are_not_sorted(
+    owner: asyncpg.Connection, clock: ManualClock, depth: int
+) -> None:
+    """However many are asked for: they come out of the index in their order."""
+    await owner.execute("SET enable_seqscan = off")
+    lane = await owner.fetchval("SELECT lane FROM queue.tasks WHERE namespace = 'default' LIMIT 1")
+    for statement, arguments in (
+        (SQL["heads"], ("default/", "default0", "", clock.now(), depth)),
+        (DISPATCH["ahead"], ([lane], [5], [BEGINNING.order_at], [0], depth, clock.now())),
+    ):
+        found = await owner.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
+        assert rows_of_tasks(json.loads(found)[0]["Plan"]) <= 3 * depth + 10
+
+
+def rows_of_tasks(plan: dict[str, Any]) -> float:
+    """Rows of `tasks` that were looked at in all."""
+    looked_at = sum(rows_of_tasks(child) for child in plan.get("Plans", []))
+    if plan.get("Relation Name") == "tasks":
+        looked_at += plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
+    return float(looked_at)
