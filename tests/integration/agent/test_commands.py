@@ -5,14 +5,22 @@ import os
 import signal
 
 import psutil
+import pytest
 from batonpass.queue.v1.task_pb2 import AttemptResult, FailureCategory
 
 from tests.support.fake_dispatch import FakeDispatch, Terms
-from tests.unit.agent.conftest import until
+from tests.unit.agent.conftest import Marked, until
 
 SUCCEEDED = AttemptResult.ATTEMPT_RESULT_SUCCEEDED
 FAILED = AttemptResult.ATTEMPT_RESULT_FAILED
 CANCELLED = AttemptResult.ATTEMPT_RESULT_CANCELLED
+
+
+@pytest.fixture
+def marked():
+    made = Marked()
+    yield made
+    made.clean()
 
 
 async def run(fake, start, command, **task):
@@ -108,21 +116,28 @@ async def test_commands_end_with_the_lease(start, tmp_path):
         assert third.results == {}
 
 
-async def test_a_killed_guardian_is_replaced(fake, start):
-    """Its commands died with it and are reported; the next one runs."""
+@pytest.mark.parametrize("killer", ["kill -9 $PPID; sleep 100", "sleep 100"])
+async def test_a_killed_guardian_is_replaced_and_its_work_is_lost_not_failed(fake, start, marked, killer):
+    """Nothing of it is left when the queue is told, which is by a Hello that does not name it."""
     before = set(psutil.Process().children())
     start(allow_shell=True)
-    session = await fake.session()
-    running, next_one = fake.task("exec sleep 100"), fake.task("echo hello")
-    session.offer(running)
-    await session.accept(running)
-    (guardian,) = set(psutil.Process().children()) - before
-    os.kill(guardian.pid, signal.SIGKILL)
-    result = await session.result(running)
-    assert (result.result, result.category) == (FAILED, FailureCategory.FAILURE_CATEGORY_SIGNAL)
-    assert "guardian" in result.report.error
-    session.offer(next_one)
-    assert (await session.result(next_one)).report.output_tail == "hello\n"
+    first = await fake.session()
+    innocent, poison = fake.task(f"setsid {marked.sleep} & {marked.sleep}"), fake.task(killer)
+    first.offer(innocent)
+    await first.accept(innocent)
+    await asyncio.to_thread(marked.appear, 2)
+    first.offer(poison)
+    if killer == "sleep 100":
+        await first.accept(poison)
+        (guardian,) = set(psutil.Process().children()) - before
+        os.kill(guardian.pid, signal.SIGKILL)
+    second = await fake.session(2)
+    assert second.held == []
+    assert marked.alive() == []
+    assert first.results == second.results == {}
+    again = fake.task("echo hello")
+    second.offer(again)
+    assert (await second.result(again)).report.output_tail == "hello\n"
 
 
 async def test_many_commands_at_once(fake, start):

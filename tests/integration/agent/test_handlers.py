@@ -116,6 +116,14 @@ async def test_even_an_exit_is_only_a_failed_attempt(fake, start):
     assert (await run(fake, start, leave)).report.error == "SystemExit: 3"
 
 
+async def test_a_coroutine_that_nobody_awaits_is_a_failure(fake, start):
+    async def work(task):
+        return None
+
+    result = await run(fake, start, lambda task: work(task))
+    assert "async def" in result.report.error
+
+
 async def test_an_error_that_cannot_be_sent_as_it_is_is_fitted(fake, start):
     def fail(task):
         raise ValueError("\0\udc80" + "x" * 50_000)

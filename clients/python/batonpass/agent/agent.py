@@ -68,7 +68,7 @@ class Agent:
         )
         self._target = self._setup.target("queue")
         self._handlers = handlers
-        self._instance = str(uuid.uuid4())
+        self._instance = guard.mark if guard is not None else str(uuid.uuid4())
         self._lease = Lease()
         self._outbox = Outbox()
         self._desk = Desk(self._route, Credit(config.concurrency), self._outbox)
@@ -102,6 +102,7 @@ class Agent:
             self._guard,
             self._desk.finished,
             self._starting,
+            self._lost_work,
             allow_shell=self._config.allow_shell,
             allow_http=self._config.allow_http,
             threads=self._config.concurrency or MOST_SLOTS,
@@ -185,7 +186,7 @@ class Agent:
             desk.abandon_running(0 if self._hurried else SHUTDOWN_GRACE)
             await self._until(lambda: desk.running == 0, SHUTDOWN_GRACE + LEASE_GRACE)
         await self._until(lambda: desk.unacknowledged == 0, LAST_RESULTS)
-        if desk.running == 0 and self._session is not None:
+        if desk.running == 0 and self._session is not None and self._session.is_open:
             self._session.leave("the agent stops")
             await self._until(lambda: self._session is None, LAST_RESULTS)
 
@@ -229,6 +230,11 @@ class Agent:
     def _starting(self) -> None:
         if self._guard is not None and self._config.watchdog:
             self._guard.watch(True)
+
+    def _lost_work(self) -> None:
+        """A Hello that leaves work out is how the queue learns that it is lost."""
+        if self._session is not None:
+            self._session.give_up("work was lost")
 
     def _renewed(self, until: float) -> None:
         if self._guard is not None:

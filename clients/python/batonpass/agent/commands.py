@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+from collections.abc import Callable
 from typing import Final
 
 import psutil
@@ -17,13 +18,19 @@ _SHELL: Final = "/bin/sh"
 
 
 class CommandRunner:
-    """Each attempt is `/bin/sh -c HANDLER` with the payload as its input."""
+    """Each attempt is `/bin/sh -c HANDLER` with the payload as its input.
+
+    `lost_work` is called when a guardian died and took attempts along: they are not reported, so that the queue
+    counts them as lost, not as failed.
+    """
 
     keeps_time = True
 
-    def __init__(self, guard: Guard, finished: Finished) -> None:
+    def __init__(self, guard: Guard, finished: Finished, lost_work: Callable[[], None]) -> None:
         self._guard = guard
         self._finished = finished
+        self._lost_work = lost_work
+        self._lost: list[Attempt] = []
         self._keys = itertools.count(1)
         self._by_key: dict[int, Attempt] = {}
         self._by_attempt: dict[Attempt, int] = {}
@@ -31,11 +38,12 @@ class CommandRunner:
         self._memory = psutil.virtual_memory().total
         guard.ended = self._ended
         guard.died = self._died
+        guard.replaced = self._replaced
 
     @property
     def running(self) -> int:
         """Commands that have not ended."""
-        return len(self._by_key)
+        return len(self._by_key) + len(self._lost)
 
     def start(self, attempt: Attempt) -> None:
         key = next(self._keys)
@@ -60,11 +68,16 @@ class CommandRunner:
         self._finished(attempt, self._outcome(ended, output))
 
     def _died(self) -> None:
-        attempts = list(self._by_attempt)
+        self._lost += self._by_attempt
         self._by_key.clear()
         self._by_attempt.clear()
-        for attempt in attempts:
-            self._finished(attempt, Outcome(SIGNAL, exit_code=-9, error="the agent's guardian was killed"))
+
+    def _replaced(self) -> None:
+        lost, self._lost = self._lost, []
+        for attempt in lost:
+            self._finished(attempt, None)
+        if lost:
+            self._lost_work()
 
     def _outcome(self, ended: Ended, output: bytes) -> Outcome:
         outcome = Outcome(

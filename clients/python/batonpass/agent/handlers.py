@@ -1,6 +1,7 @@
 """Runs registered Python functions."""
 
 import asyncio
+import inspect
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -40,7 +41,10 @@ class FunctionRunner:
     def _run(self, attempt: Attempt) -> Outcome:
         began = time.monotonic()
         try:
-            self._handlers[attempt.offer.template.handler](attempt.context)
+            returned = self._handlers[attempt.offer.template.handler](attempt.context)
+            if inspect.iscoroutine(returned):
+                returned.close()
+                raise TypeError("the handler returned a coroutine: register a function made with `async def`")
         except BaseException as error:
             return _failure(error, time.monotonic() - began)
         return Outcome(duration=time.monotonic() - began)

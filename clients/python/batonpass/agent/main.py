@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import uuid
 from typing import TYPE_CHECKING
 
 from batonpass.agent.config import AgentConfig
@@ -85,7 +86,7 @@ def _guard(config: AgentConfig) -> "Guard | None":
         return None
     from batonpass.agent.guard import Guard
 
-    return Guard()
+    return Guard(str(uuid.uuid4()))
 
 
 async def _pass_on(stop: asyncio.Event, agent: "Agent") -> None:

@@ -21,6 +21,7 @@ class Runners:
         guard: Guard | None,
         finished: Finished,
         starting: Callable[[], None],
+        lost_work: Callable[[], None],
         *,
         allow_shell: bool,
         allow_http: bool,
@@ -32,7 +33,7 @@ class Runners:
         self._registered: dict[str, Runner] = dict.fromkeys(functions, in_threads)
         self._registered |= dict.fromkeys(coroutines, on_loop)
         self._http = HttpRunner(finished, starting, threads) if allow_http else None
-        self._commands = CommandRunner(guard, finished) if guard is not None else None
+        self._commands = CommandRunner(guard, finished, lost_work) if guard is not None else None
         self._shell = self._commands if allow_shell else None
 
     def route(self, handler: str) -> Runner | None:

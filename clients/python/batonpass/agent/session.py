@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,6 +62,7 @@ class Session:
         self._renewed = renewed
         self._welcomed = asyncio.Event()
         self._listed = desk.held()
+        self._given_up = asyncio.Event()
         self._interval = 5.0
         self._heard = 0.0
         self._drained = False
@@ -86,6 +88,16 @@ class Session:
                 task.cancel()
             await asyncio.gather(reader, *others, return_exceptions=True)
         return await self._summary(call)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the queue has answered Hello."""
+        return self._welcomed.is_set()
+
+    def give_up(self, reason: str) -> None:
+        """Breaks the stream, as if it had broken by itself."""
+        self._trouble = reason
+        self._given_up.set()
 
     def leave(self, reason: str) -> None:
         """Says Goodbye after everything else, and ends the session. Nothing may run any more."""
@@ -148,7 +160,10 @@ class Session:
             self._trouble = f"no Welcome within {WELCOME_WITHIN:g} s"
             return
         while True:
-            await asyncio.sleep(self._interval)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._given_up.wait()
+                return
             now = clock.now()
             if now - self._heard > PATIENCE * self._interval:
                 self._trouble = f"no heartbeat was acknowledged for {now - self._heard:.1f} s"

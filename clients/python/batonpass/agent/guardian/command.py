@@ -14,6 +14,8 @@ from batonpass.agent.guardian.tail import Tail
 from batonpass.agent.guardian.wire import Ended
 
 _READ: Final = 64 * 1024
+_LAST_READS: Final = 32
+"""A pipe holds 1 MiB at most: what is not read by then is written by somebody else and not waited for."""
 _MAXRSS_UNIT: Final = 1024
 
 
@@ -100,8 +102,9 @@ class Command:
 
     def close(self) -> Ended:
         """Reads what is left of the output and sums up. The tree has ended."""
-        while self._has_more():
-            pass
+        for _ in range(_LAST_READS):
+            if not self._has_more():
+                break
         if self._process.stdout is not None:
             self._process.stdout.close()
         assert self.exit_code is not None

@@ -1,10 +1,12 @@
 """The guardian's program: `main(descriptor of its end of the socket)`."""
 
+import os
 import signal
 import socket
 
+from batonpass.agent.guardian.processes import descendants
 from batonpass.agent.guardian.server import Guardian
-from batonpass.agent.guardian.system import adopt_orphans
+from batonpass.agent.guardian.system import adopt_orphans, kill
 
 
 def main(descriptor: int) -> None:
@@ -16,4 +18,8 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     adopt_orphans()
-    Guardian(socket.socket(fileno=descriptor)).run()
+    try:
+        Guardian(socket.socket(fileno=descriptor)).run()
+    finally:
+        for process in descendants(os.getpid()):
+            kill(process.pid, signal.SIGKILL)

@@ -58,8 +58,9 @@ class Guardian:
         self._link.setblocking(False)
         self._selector.register(self._link, selectors.EVENT_READ, self._exchange)
         # A child that the agent forked may hold its end of the link open; this tells the end all the same.
-        agent = os.pidfd_open(self._agent)
-        self._selector.register(agent, selectors.EVENT_READ, lambda: self._agent_ended(agent))
+        with suppress(OSError):
+            agent = os.pidfd_open(self._agent)
+            self._selector.register(agent, selectors.EVENT_READ, lambda: self._agent_ended(agent))
         for end in self._wakeup:
             end.setblocking(False)
         signal.set_wakeup_fd(self._wakeup[1].fileno(), warn_on_full_buffer=False)
@@ -93,8 +94,8 @@ class Guardian:
             return
         try:
             command = Command(key, header["argv"], header["env"], header["timeout"], payload)
-        except OSError as error:
-            self._send(_not_started(f"cannot start {header['argv'][0]}: {error.strerror}").header(key))
+        except (OSError, ValueError) as error:
+            self._send(_not_started(f"cannot start {header['argv'][0]}: {error}").header(key))
             return
         self._commands[key] = command
         self._childless = False
