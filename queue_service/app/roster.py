@@ -12,7 +12,7 @@ from queue_service.domain.ending import Finished, How
 from queue_service.domain.lease import Ref
 from queue_service.domain.registration import Registration
 from queue_service.domain.states import LeaseState
-from queue_service.store.finish import clean
+from queue_service.store.leaving import clean
 from queue_service.store.sessions import HeldLease, Opened, SessionRef, SessionStore
 from service_kit.errors import Unavailable
 from service_kit.logs import logger

@@ -1,11 +1,16 @@
 """Sessions: reconnects, successors, goodbyes, deaths, and the end of a replica."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import grpc
+import pytest
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
+from queue_service.domain.ending import Finished
+from queue_service.store.finish import FinishedBatch, FinishStore
+from service_kit.errors import DatabaseUnavailable
 from service_kit.postgres import Database
 from tests.support.agent import Agent, ref, refs
 from tests.support.dispatch import QUICK, Replica, replica
@@ -187,6 +192,27 @@ async def test_goodbye_comes_after_results_that_were_sent_before(queue_database_
             await agent.finish([offer])
         await agent.goodbye()
         assert set((await states(database)).values()) == {"SUCCEEDED"}
+
+
+async def test_goodbye_waits_for_a_result_that_is_hard_to_store(
+    queue_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away for a moment: the result is stored before what is left goes back."""
+    store, failures = FinishStore.finish, [DatabaseUnavailable("away")]
+
+    async def finish(self: FinishStore, reports: Sequence[Finished], now: datetime) -> FinishedBatch:
+        if failures:
+            raise failures.pop()
+        return await store(self, reports, now)
+
+    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+        await put(queue.databases.finish, queue.clock.now(), 2)
+        await agent.connect(credit=2)
+        one, _ = [ref(offer) for offer in await agent.offers(2)]
+        monkeypatch.setattr(FinishStore, "finish", finish)
+        await agent.finish([one])
+        await agent.goodbye()
+        assert await states(queue.databases.finish) == {"t1": "SUCCEEDED", "t2": "WAITING"}
 
 
 async def test_work_of_a_dead_agent_is_rescued_in_time(queue_database_url: str) -> None:
