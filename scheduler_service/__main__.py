@@ -120,7 +120,7 @@ class Scheduler:
         )
         settling = Settling(outbox, window, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
-        maintenance = Maintenance(database, clock, signals)
+        maintenance = Maintenance(database, clock, signals, metrics)
         loops = [
             Loop("due schedules", due.step, POLL, signals.due),
             Loop("hand-over", handover.step, POLL, signals.outbox),

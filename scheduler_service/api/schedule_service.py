@@ -60,10 +60,10 @@ class ScheduleService(ScheduleServiceServicer):
         caller, size = current_caller(), request.page_size or DEFAULT_SIZE
         filters = (caller.namespace,)
         after = position(request.page_token, "schedules", filters) or ""
-        found = await self._schedules.page(caller, after, size + 1)
-        response = pb.ListSchedulesResponse(schedules=[encode.schedule(each) for each in found[:size]])
-        if len(found) > size:
-            response.next_page_token = page_token("schedules", filters, found[size - 1].schedule_id)
+        found, more = await self._schedules.page(caller, after, size)
+        response = pb.ListSchedulesResponse(schedules=[encode.schedule(each) for each in found])
+        if more:
+            response.next_page_token = page_token("schedules", filters, found[-1].schedule_id)
         return response
 
     async def UpdateSchedule(

@@ -31,21 +31,23 @@ class Awaiting:
         """
         now = self._clock.now()
         with self._signals.settled() as settled:
-            first = left = await self._left(caller, now)
+            first = left = await self._database.unit(
+                lambda connection: outbox.waiting(connection, caller.namespace, now), readonly=True
+            )
             self._signals.due.set()
             while left.unplanned or left.unsettled:
                 await _heard(settled, self._poll)
                 settled.clear()
-                left = await self._left(caller, now)
+                left = await self._left(caller, now, first.last_fire)
         made = await self._database.unit(
             lambda connection: outbox.settled_since(connection, caller.namespace, now, first.last_fire),
             readonly=True,
         )
         return first.unsettled + made
 
-    async def _left(self, caller: Caller, now: datetime) -> Handover:
+    async def _left(self, caller: Caller, now: datetime, up_to: int) -> Handover:
         return await self._database.unit(
-            lambda connection: outbox.waiting(connection, caller.namespace, now), readonly=True
+            lambda connection: outbox.waiting(connection, caller.namespace, now, up_to), readonly=True
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from scheduler_service.app import firing
@@ -26,6 +26,9 @@ BATCH: Final = 500
 MOST_FIRES: Final = 2000
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Fires and bytes of due tasks in one transaction; what is left is due at once again."""
+
+SOON: Final = timedelta(seconds=1)
+"""Further ahead the loop looks as often as it always does: others may make schedules that come due sooner."""
 
 BUSY_WAIT: Final = 0.05
 """Seconds until the next look when other replicas hold what is due."""
@@ -72,7 +75,7 @@ class DueLoop:
         self._batch = batch
 
     async def step(self) -> float | None:
-        """Fires one batch; returns the seconds until the next one is due, None when nothing is."""
+        """Fires one batch; returns the seconds until the next one is due, None when that is not soon."""
         now = self._clock.now()
         batch = await self._database.unit(lambda connection: self._fire(connection, now))
         if any(new.due_task for new in batch.fires):
@@ -80,9 +83,9 @@ class DueLoop:
         self._tell(batch, now)
         if batch.is_full or batch.claimed == self._batch:
             return 0.0
-        if batch.next_due is None:
+        if batch.next_due is None or batch.next_due - now > SOON:
             return None
-        return max((batch.next_due - now).total_seconds(), BUSY_WAIT if batch.next_due <= now else 0.001)
+        return BUSY_WAIT if batch.next_due <= now else (batch.next_due - now).total_seconds()
 
     async def _fire(self, connection: AsyncConnection, now: datetime) -> Batch:
         batch = Batch()
@@ -98,7 +101,8 @@ class DueLoop:
             for new, number in zip(batch.fires, numbers, strict=True)
             if number is not None and new.fire.disposition is Disposition.PENDING
         )
-        await due.advance(connection, batch.schedules, made)
+        if batch.schedules:
+            await due.advance(connection, batch.schedules, made)
         for schedule, reason in batch.invalid:
             await due.mark_invalid(connection, schedule, reason)
         batch.next_due = await due.next_due(connection)

@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from scheduler_service.app import due_task
+from scheduler_service.app.ledger import OVERDUE
+from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import due, schedules
 from scheduler_service.store.maintenance import RETENTIONS, prune
+from scheduler_service.store.totals import backlog
 from service_kit.clock import Clock
 from service_kit.logs import logger
 from service_kit.postgres import AsyncConnection, Database
@@ -23,10 +26,11 @@ Position = tuple[str, str]
 class Maintenance:
     """Every replica runs it: each part is harmless when done twice."""
 
-    def __init__(self, database: Database, clock: Clock, signals: Signals) -> None:
+    def __init__(self, database: Database, clock: Clock, signals: Signals, metrics: SchedulerMetrics) -> None:
         self._database = database
         self._clock = clock
         self._signals = signals
+        self._metrics = metrics
         self._recomputed: Position | None = ("", "")
 
     async def step(self) -> float | None:
@@ -35,7 +39,16 @@ class Maintenance:
         more = [await prune(self._database, retention, now) for retention in RETENTIONS]
         await self._revive()
         await self._recompute()
+        await self._measure(now)
         return 0.0 if any(more) or self._recomputed is not None else None
+
+    async def _measure(self, now: datetime) -> None:
+        """An alarm of its own: what should have fired and has not, whatever the reason."""
+        overdue, waiting = await self._database.unit(
+            lambda connection: backlog(connection, now - OVERDUE), readonly=True
+        )
+        self._metrics.overdue.set(overdue)
+        self._metrics.waiting.set(waiting)
 
     async def _revive(self) -> None:
         """A schedule that this version can read fires again; its policy decides on what it missed."""

@@ -42,6 +42,14 @@ class SchedulerMetrics:
             registry=registry,
         )
         self.invalid = Counter("batonpass_schedules_invalid", "Schedules found unreadable", registry=registry)
+        self.overdue = Gauge(
+            "batonpass_schedules_overdue",
+            "Enabled schedules whose next fire lies more than 10 s in the past, all namespaces",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "batonpass_outbox_waiting", "Fires without a verdict, all replicas", registry=registry
+        )
         self.outcomes = Counter("batonpass_outcomes_applied", "Outcomes applied", registry=registry)
         self.outcomes_lost = Counter(
             "batonpass_outcome_gaps", "Times that outcomes were older than their retention", registry=registry

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from scheduler_service.app import firing
 from scheduler_service.app.metrics import SchedulerMetrics
@@ -28,7 +29,10 @@ from service_kit.caller import Caller
 from service_kit.clock import Clock
 from service_kit.postgres import AsyncConnection, Database
 
-DELETED = "the schedule was deleted before this fire was handed over"
+DELETED: Final = "the schedule was deleted before this fire was handed over"
+
+PAGE_BYTES: Final = 2 * 1024 * 1024
+PART: Final = 100
 
 Decide = Callable[[AsyncConnection, Schedule, datetime], Awaitable[Change]]
 
@@ -75,10 +79,26 @@ class Schedules:
             raise ScheduleNotFound(caller.namespace, schedule_id)
         return found
 
-    async def page(self, caller: Caller, after: str, limit: int) -> Sequence[Schedule]:
-        """At most `limit` schedules with ids beyond `after`, by id."""
+    async def page(self, caller: Caller, after: str, limit: int) -> tuple[list[Schedule], bool]:
+        """At most `limit` schedules with ids beyond `after`, by id, and whether there are more.
+
+        Fewer when their templates are large: a page has at most 2 MiB of them, or one schedule.
+        """
+        found: list[Schedule] = []
+        size = 0
+        while True:
+            part = await self._part(caller, found[-1].schedule_id if found else after)
+            for schedule in part:
+                size += len(schedule.definition.template)
+                if found and (len(found) == limit or size > PAGE_BYTES):
+                    return found, True
+                found.append(schedule)
+            if len(part) < PART:
+                return found, False
+
+    async def _part(self, caller: Caller, after: str) -> Sequence[Schedule]:
         return await self._database.unit(
-            lambda connection: store.page(connection, caller.namespace, after, limit), readonly=True
+            lambda connection: store.page(connection, caller.namespace, after, PART), readonly=True
         )
 
     async def update(

@@ -3,12 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.fire import VERDICTS, Disposition
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import Database, raw
+
+_ANY_FIRE: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,11 @@ class Outbox:
         return count
 
 
-async def waiting(connection: AsyncConnection, namespace: str, until: datetime) -> Handover:
-    """What of a namespace is due by `until` and not handed over."""
-    row = await (await raw(connection)).fetchrow(SQL["waiting_for_handover"], namespace, until)
+async def waiting(
+    connection: AsyncConnection, namespace: str, until: datetime, up_to: int = _ANY_FIRE
+) -> Handover:
+    """What of a namespace is not handed over: due by `until`, or fired with a number of at most `up_to`."""
+    row = await (await raw(connection)).fetchrow(SQL["waiting_for_handover"], namespace, until, up_to)
     return Handover(row["unplanned"], row["unsettled"], row["last_fire"])
 
 

@@ -208,11 +208,13 @@ INSERT INTO scheduler.creations (namespace, request_id, fingerprint, created, cr
 SELECT $1, $2, $3, to_jsonb(s), $5 FROM scheduler.schedules s WHERE s.namespace = $1 AND s.schedule_id = $4
 
 -- name: waiting_for_handover
--- $1 namespace, $2 instant. What is due by then and has no verdict yet: schedules to plan, fires to settle.
+-- $1 namespace, $2 instant, $3 number of a fire. What is due by then and has no verdict yet: schedules to plan,
+-- fires to settle, those up to $3 whatever the clock of the replica that made them says.
 SELECT
     (SELECT count(*) FROM scheduler.schedules
      WHERE namespace = $1 AND next_fire <= $2 AND next_fire IS NOT NULL AND invalid_reason = '') AS unplanned,
-    (SELECT count(*) FROM scheduler.outbox WHERE namespace = $1 AND nominal_at <= $2) AS unsettled,
+    (SELECT count(*) FROM scheduler.outbox
+     WHERE namespace = $1 AND (nominal_at <= $2 OR fire <= $3)) AS unsettled,
     (SELECT coalesce(max(id), 0) FROM scheduler.fires) AS last_fire
 
 -- name: settled_since

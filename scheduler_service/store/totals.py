@@ -31,6 +31,13 @@ async def totals(
     )
 
 
+async def backlog(connection: AsyncConnection, overdue_before: datetime) -> tuple[int, int]:
+    """Over all namespaces: overdue schedules, and fires without a verdict."""
+    late = select(func.count()).select_from(_SCHEDULES).where(_SCHEDULES.c.next_fire < overdue_before)
+    waiting = select(func.count()).select_from(_OUTBOX)
+    return await connection.scalar(late) or 0, await connection.scalar(waiting) or 0
+
+
 def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> Any:
     summed = (
         "execution_count",

@@ -89,7 +89,7 @@ class Replica:
         self.handover = Handover(self.outbox, shards, queue, self.window, clock, signals, metrics, Health())
         self.settling = Settling(self.outbox, self.window, clock, signals, metrics)
         self.outcomes = OutcomeFollower(database, self.locks, queue, clock, signals, metrics, patience=0.2)
-        self.maintenance = Maintenance(database, clock, signals)
+        self.maintenance = Maintenance(database, clock, signals, metrics)
 
     async def close(self) -> None:
         """As a stop, or, for the database's and the queue's eyes, a kill."""
@@ -131,9 +131,10 @@ class Replica:
 
     async def hand_over(self) -> None:
         """Sends and settles until the outbox is empty."""
-        while await self.waiting():
-            await self.send()
-            await self.settle(len(self.window))
+        async with asyncio.timeout(3 * PATIENCE):
+            while await self.waiting():
+                await self.send()
+                await self.settle(len(self.window))
 
     async def waiting(self) -> int:
         """Fires in the outbox."""

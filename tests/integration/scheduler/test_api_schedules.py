@@ -8,6 +8,7 @@ import pytest
 from batonpass.queue.v1.task_pb2 import (
     OVERLAP_POLICY_BUFFER_ALL,
     OVERLAP_POLICY_SKIP,
+    TaskTemplate,
 )
 from batonpass.scheduler.v1 import schedule_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
@@ -125,6 +126,17 @@ async def test_list_goes_through_all_pages(api: Api) -> None:
         if not token:
             break
     assert found == ["C", "a", "b", "d", "e"]
+
+
+async def test_page_of_large_schedules_is_short_enough_for_a_message(api: Api) -> None:
+    template = TaskTemplate(handler="x", payload=b"x" * 262_000)
+    for number in range(10):
+        await api.CreateSchedule(schedule=schedule(f"s{number}", template=template))
+    first = await api.ListSchedules()
+    second = await api.ListSchedules(page_token=first.next_page_token)
+    assert len(first.schedules) == 8
+    assert len(second.schedules) == 2
+    assert second.next_page_token == ""
 
 
 async def test_page_token_of_another_list_is_refused(api: Api) -> None:

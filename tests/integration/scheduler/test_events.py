@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import asyncpg
 from batonpass.queue.v1 import task_pb2
 
 from scheduler_service.domain.events import Event
@@ -14,6 +15,7 @@ from service_kit.clock import ManualClock
 from tests.integration.scheduler.conftest import MakeReplica
 from tests.integration.scheduler.replica import ANN, Replica, at, definition
 from tests.support.fake_queue import FakeQueue
+from tests.support.waiting import until
 
 
 def event(event_id: str, type: str = "webhook.received", *, data: bytes = b'{"n":1}') -> Event:
@@ -92,6 +94,27 @@ async def test_events_of_one_schedule_are_handed_over_in_the_order_they_were_sto
     for name in ("r0-", "r1-", "r2-"):
         mine = [row["event"].split()[1] for row in rows if f" {name}" in row["event"]]
         assert mine == [f"{name}{number}" for number in range(10)]
+
+
+async def test_numbers_of_fires_rise_in_commit_order_within_a_schedule(
+    replica: Replica, scheduler_database_url: str
+) -> None:
+    """A publisher takes no number while another one, whose fires are not visible yet, holds the schedule."""
+    await replica.create("a", definition(EventSpec("webhook.received")))
+    other = await asyncpg.connect(scheduler_database_url)
+    numbers = "SELECT is_called FROM scheduler.fires_id_seq"
+    waiters = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with other.transaction():
+        await other.execute("SELECT FROM scheduler.schedules FOR NO KEY UPDATE")
+        publishing = asyncio.create_task(replica.publisher.publish(event("e1"), "ann"))
+        await until(lambda: other.fetchval(waiters), "the publisher waits")
+        assert not await other.fetchval(numbers)
+    await publishing
+    assert await other.fetchval(numbers)
+    await other.close()
 
 
 async def test_fires_are_pending_until_the_queue_has_answered(replica: Replica) -> None:
