@@ -32,10 +32,10 @@ Key = tuple[int, int]
 
 @dataclass
 class Terms:
-    """What Welcome says; short, so that tests are."""
+    """What Welcome says; short, so that tests are, but not so short that a busy machine misses a beat."""
 
-    heartbeat: float = 0.1
-    ttl: float = 2.0
+    heartbeat: float = 0.4
+    ttl: float = 4.0
     offer_timeout: float = 5.0
     max_tasks: int = 4
 

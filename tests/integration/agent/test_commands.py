@@ -99,7 +99,7 @@ async def test_output_that_is_no_text_is_reported_as_text(fake, start):
 
 
 async def test_commands_end_with_the_lease(start, tmp_path):
-    async with FakeDispatch(Terms(heartbeat=0.1, ttl=0.8)) as fake:
+    async with FakeDispatch(Terms(heartbeat=0.2, ttl=1.2)) as fake:
         start(allow_shell=True, queue=fake.target)
         first = await fake.session()
         offer = fake.task(f"trap 'touch {tmp_path}/end; exit' TERM; sleep 100 & wait")

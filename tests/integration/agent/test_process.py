@@ -125,7 +125,7 @@ async def test_a_handler_that_holds_the_interpreter_does_not_keep_its_lease(tmp_
 
 async def test_an_idle_agent_survives_a_long_silence(tmp_path):
     """With nothing in its hands there is nothing to protect."""
-    async with handlers_agent(tmp_path, Terms(heartbeat=0.1, ttl=0.5)) as (fake, process):
+    async with handlers_agent(tmp_path, Terms(heartbeat=0.2, ttl=1)) as (fake, process):
         await fake.session()
         fake.acknowledges_beats = fake.welcomes = False
         silent = await fake.session(2)

@@ -89,7 +89,8 @@ async def test_a_waiting_offer_starts_when_a_slot_gets_free(fake, start, worker)
     assert (await session.result(second)).result == SUCCEEDED
 
 
-async def test_long_work_is_accepted_and_quick_work_only_reported(fake, start, worker):
+async def test_long_work_is_accepted_and_quick_work_only_reported(fake, start, worker, monkeypatch):
+    monkeypatch.setattr("batonpass.agent.outbox.ACCEPT_DELAY", 0.5)
     start(worker)
     session = await fake.session()
     long, quick = fake.task("name:wait"), fake.task("name:noop")
@@ -338,7 +339,7 @@ async def test_a_silent_queue_is_left_while_the_lease_holds(fake, start, worker)
 
 async def test_all_work_stops_when_the_lease_runs_out(start, worker):
     """Nobody answers any more: work ends by itself, is not reported, and the next Hello does not name it."""
-    async with FakeDispatch(Terms(heartbeat=0.1, ttl=0.8)) as fake:
+    async with FakeDispatch(Terms(heartbeat=0.2, ttl=1.2)) as fake:
         start(worker, queue=fake.target)
         first = await fake.session()
         offers = [fake.task("name:wait"), fake.task("name:block")]
@@ -349,7 +350,7 @@ async def test_all_work_stops_when_the_lease_runs_out(start, worker):
         fake.acknowledges_beats = fake.welcomes = False
         silent = await fake.session(2)
         await asyncio.wait_for(worker.stopped.wait(), 10)
-        assert 0.4 < asyncio.get_running_loop().time() - began < 3
+        assert 0.5 < asyncio.get_running_loop().time() - began < 4
         fake.acknowledges_beats = fake.welcomes = True
         silent.end()
         third = await fake.session(3)
@@ -360,7 +361,7 @@ async def test_all_work_stops_when_the_lease_runs_out(start, worker):
 
 async def test_results_outlive_the_lease(start, worker):
     """A result nobody has superseded still counts: it is offered after the lease as well."""
-    async with FakeDispatch(Terms(heartbeat=0.1, ttl=0.5)) as fake:
+    async with FakeDispatch(Terms(heartbeat=0.2, ttl=1)) as fake:
         fake.acknowledges_results = False
         start(worker, queue=fake.target)
         first = await fake.session()
@@ -382,7 +383,7 @@ async def test_no_hello_while_work_without_lease_still_runs(start, worker):
     """A Hello that does not name an attempt gives it to others at once, so it has to wait for a function
     that does not end.
     """
-    async with FakeDispatch(Terms(heartbeat=0.1, ttl=0.5)) as fake:
+    async with FakeDispatch(Terms(heartbeat=0.2, ttl=1)) as fake:
         start(worker, queue=fake.target)
         first = await fake.session()
         offer = fake.task("name:block")
@@ -396,7 +397,7 @@ async def test_no_hello_while_work_without_lease_still_runs(start, worker):
         fake.acknowledges_beats = fake.welcomes = True
         await fake.until(lambda: silent.over)
         # Several back-offs long: whoever wanted to connect would have done it by then.
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
         assert len(fake.sessions) == 2
         worker.release.set()
         assert (await fake.session(3)).held == []

@@ -20,7 +20,7 @@ _SHELL: Final = "/bin/sh"
 class CommandRunner:
     """Each attempt is `/bin/sh -c HANDLER` with the payload as its input.
 
-    `lost_work` is called when a guardian died and took attempts along: they are not reported, so that the queue
+    `lost_work` is called when a guardian died and took attempts along: they are not reported, so the queue
     counts them as lost, not as failed.
     """
 
