@@ -21,6 +21,7 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.store.outbox import Outbox, Parcel
 from scheduler_service.store.tables import SHARDS
 from service_kit.clock import Clock
+from service_kit.errors import DatabaseUnavailable
 from service_kit.health import Health
 from service_kit.logs import logger
 
@@ -95,6 +96,10 @@ class Handover:
             self._disconnect()
             # Schedules are kept and come due all the same; only what is due waits.
             await self._health.not_serving(trouble.message, "queue", calls_work=True)
+            raise
+        except DatabaseUnavailable:
+            # Parcels may have been marked as sent without being known here.
+            self._covered = frozenset()
             raise
 
     async def close(self) -> None:

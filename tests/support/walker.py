@@ -1,4 +1,4 @@
-"""An independent reading of cron expressions: walks the clock second by second, with zoneinfo and nothing else.
+"""An independent reading of cron expressions: walks the clock step by step, with zoneinfo and nothing else.
 
 Knows five fields with numbers, `*`, ranges, steps and lists, or six with the seconds last. Slow on purpose:
 it shares no idea with the code under test.

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from itertools import groupby
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,6 +16,7 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.spec import CronSpec, IntervalSpec
 from service_kit.clock import ManualClock
+from service_kit.errors import DatabaseUnavailable
 from tests.integration.scheduler.conftest import MakeReplica
 from tests.integration.scheduler.replica import ANN, Replica, at, definition
 from tests.support.fake_queue import FakeQueue
@@ -260,6 +262,26 @@ async def test_parcel_that_another_replica_marked_and_forgot_is_swept_up(
     clock.advance(timedelta(seconds=31))
     await replica.hand_over()
     assert len(queue.arrivals) == 1
+
+
+async def test_parcels_marked_by_a_statement_without_an_answer_are_sent_at_once(
+    replica: Replica, queue: FakeQueue, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection broke after the rows were marked: only the outbox knows of them."""
+    await replica.send()
+    await make_fires(replica, clock, count=3)
+    take = replica.outbox.take_unsent
+
+    async def take_and_lose(*arguments: Any) -> None:
+        await take(*arguments)
+        raise DatabaseUnavailable("lost", outcome_unknown=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.outbox, "take_unsent", take_and_lose)
+        with pytest.raises(DatabaseUnavailable):
+            await replica.send()
+    await replica.hand_over()
+    assert len(queue.arrivals) == 3
 
 
 async def test_missing_queue_leaves_fires_pending_and_shards_free(
