@@ -54,13 +54,13 @@ class Dispatch:
         self.completion = Completion(FinishStore(databases.finish), clock, ledger, self._returned)
         self._heartbeats = Heartbeats(sessions, clock, terms)
         self._persistence = Persistence()
-        self._starts = Starts(StartStore(databases.finish), self._persistence, self._lost)
+        self.starts = Starts(StartStore(databases.finish), self._persistence, self._lost)
         tools = SessionTools(
             clock,
             terms,
             self.completion,
             self._heartbeats,
-            self._starts,
+            self.starts,
             claims,
             self._persistence,
             freed=wake.set,
@@ -86,7 +86,7 @@ class Dispatch:
         """Stores what has been said, as far as the database is there, and takes no more."""
         await self._persistence.stop()
         await self.roster.settled()
-        await self._starts.close()
+        await self.starts.close()
         await self._heartbeats.close()
         await self.completion.close()
 

@@ -6,11 +6,15 @@ from datetime import timedelta
 import pytest
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
-from queue_service.app import lookout
+from queue_service.app import dispatcher, lookout
+from queue_service.domain.selection import Placement
+from queue_service.store.claims import ClaimStore
 from tests.support.agent import Agent, ref, refs
 from tests.support.dispatch import QUICK, replica
 from tests.support.queue_rows import broken_rules, fetch, put, set_limits, states, value
 from tests.support.waiting import until
+
+CALM = replace(QUICK, ttl=timedelta(seconds=60), margin=timedelta(seconds=1))
 
 
 async def test_everything_an_agent_needs_is_in_the_offer(queue_database_url: str) -> None:
@@ -169,6 +173,22 @@ async def test_accepted_offer_is_shown_as_running(queue_database_url: str) -> No
         assert await value(database, "SELECT count(*) FROM queue.transitions WHERE kind = 3") == 1
 
 
+async def test_short_task_is_started_and_ended_in_one(queue_database_url: str) -> None:
+    """Its start is stored with its result; nobody is told that a lease that has ended is stale."""
+    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+        database = queue.databases.finish
+        await put(database, queue.clock.now())
+        await agent.connect(credit=1)
+        (offer,) = await agent.offers(1)
+        await agent.accept([ref(offer)])
+        await agent.finish([ref(offer)])
+        await agent.acknowledged(1)
+        await queue.dispatch.starts.close()
+        assert await agent.silent("stale_lease")
+        (row,) = await fetch(database, "SELECT offered_at < started_at AS later FROM queue.attempts")
+        assert row["later"]
+
+
 async def test_a_result_implies_accept(queue_database_url: str) -> None:
     """Without an Accept before it the attempt has a start all the same."""
     async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
@@ -217,6 +237,37 @@ async def test_revoked_offer_stands_when_it_had_been_started(queue_database_url:
         await agent.finish([ref(offer)])
         assert await agent.acknowledged(1) == [ref(offer)]
         assert await states(database) == {"t1": "SUCCEEDED"}
+
+
+async def test_claim_that_was_never_confirmed_comes_back(queue_database_url: str) -> None:
+    """COMMIT succeeded and nobody learnt of it: no agent was told, so it goes back with no attempt burnt."""
+    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+        database, now = queue.databases.finish, queue.clock.now()
+        tasks = await put(database, now)
+        await agent.connect()
+        (session,) = queue.dispatch.roster.sessions.values()
+        claimed = await ClaimStore(database).claim(
+            [Placement(tasks[0], session.executor)], {session.executor: session.id}, now, now
+        )
+        assert len(claimed.leases) == 1
+        await until(lambda: value(database, "SELECT 1 FROM queue.transitions WHERE kind = 4"), "it is back")
+        assert await agent.silent("revoke")
+        assert await value(database, "SELECT attempts + losses FROM queue.tasks") == 0
+        assert await broken_rules(database) == []
+
+
+async def test_room_that_comes_back_needs_no_poll(
+    queue_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a task makes room for the next one at once."""
+    monkeypatch.setattr(dispatcher, "POLL", timedelta(hours=1))
+    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+        await set_limits(queue.databases.finish, tasks=1)
+        await put(queue.databases.finish, queue.clock.now(), 3)
+        await agent.connect(credit=10)
+        for _ in range(3):
+            (offer,) = await agent.offers(1)
+            await agent.finish([ref(offer)])
 
 
 async def test_offer_that_is_never_answered_counts_as_lost(queue_database_url: str) -> None:
