@@ -56,22 +56,21 @@ from queue_service.store.pulls import PullStore
 from queue_service.store.reads import TaskReader
 from queue_service.store.starvation import StarvationStore
 from queue_service.store.transitions import TransitionStore
-from service_kit import logs
+from service_kit import entry
 from service_kit.clock import DatabaseClock
-from service_kit.errors import DatabaseUnavailable
 from service_kit.loops import Loop, run_all
 from service_kit.metrics import Metrics
-from service_kit.migrate import migrate, runtime_role, schema_is_current
+from service_kit.migrate import runtime_role
 from service_kit.notify import Listener, Notifier
-from service_kit.postgres import AsyncConnection, Database, durability, engine
-from service_kit.readiness import Readiness
+from service_kit.postgres import Database, engine
+from service_kit.readiness import Readiness, durability_check, schema_check
 from service_kit.rpc import RpcServer
-from service_kit.service import Service, run
-from service_kit.settings import load_or_exit
+from service_kit.service import Service
 
 NAME: Final = "queue"
 
-log = logs.logger(__name__)
+RELAY: Final = timedelta(seconds=5)
+"""How often everybody looks although no hint came; most poll faster by themselves."""
 
 
 class Queue:
@@ -112,15 +111,14 @@ class Queue:
         )
         self.server = self._serve()
         self._readiness = Readiness(
-            self._api, self.server.health, (self._schema_is_current, self._durability_is_told)
+            self._api, self.server.health, (schema_check(MIGRATIONS, SCHEMA, OLD_SCHEMA), durability_check())
         )
-        self._durability_told = False
 
     async def run(self) -> None:
         """Works from the moment the database is there until it is cancelled."""
         watching = asyncio.create_task(run_all([self._readiness.loop]), name="readiness")
         try:
-            await self._clock_starts()
+            await self._readiness.start(self._clock)
             await self._listener.start()
             await self.server.health.serving()
             others = asyncio.create_task(run_all(self._loops()), name="queue-loops")
@@ -202,29 +200,6 @@ class Queue:
         ]
         return [*relays, Loop("maintenance", maintenance.step, self._settings.maintenance_interval)]
 
-    async def _clock_starts(self) -> None:
-        while True:
-            await self._readiness.wait()
-            try:
-                return await self._clock.start()
-            except DatabaseUnavailable:
-                await asyncio.sleep(RETRY.total_seconds())
-
-    async def _schema_is_current(self, connection: AsyncConnection) -> str | None:
-        return None if await schema_is_current(connection, MIGRATIONS, SCHEMA) else OLD_SCHEMA
-
-    async def _durability_is_told(self, connection: AsyncConnection) -> None:
-        if not self._durability_told:
-            for sentence in await durability(connection):
-                log.warning("weaker promise", reason=sentence)
-            self._durability_told = True
-
-
-RELAY: Final = timedelta(seconds=5)
-"""How often everybody looks although no hint came; most poll faster by themselves."""
-
-RETRY: Final = timedelta(milliseconds=500)
-
 
 @asynccontextmanager
 async def build(settings: QueueSettings) -> AsyncIterator[Service]:
@@ -238,22 +213,15 @@ async def build(settings: QueueSettings) -> AsyncIterator[Service]:
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code."""
-    given = list(arguments)
-    verb = given.pop(0) if given[:1] in (["migrate"], ["serve"]) else "serve"
-    if {"-h", "--help"} & set(given):
-        print(__doc__)
-    settings = load_or_exit(QueueSettings, given)
-    return _migrate(settings) if verb == "migrate" else run(settings, build, NAME)
-
-
-def _migrate(settings: QueueSettings) -> int:
-    logs.configure(settings.log_level, settings.log_format, {"service": NAME})
-    try:
-        asyncio.run(migrate(settings.database_url, MIGRATIONS, SCHEMA, append_only=APPEND_ONLY))
-    except DatabaseUnavailable as error:
-        log.error("not migrated", reason=error.message)
-        return 1
-    return 0
+    return entry.main(
+        arguments,
+        name=NAME,
+        usage=__doc__,
+        settings=QueueSettings,
+        build=build,
+        migrations=MIGRATIONS,
+        append_only=APPEND_ONLY,
+    )
 
 
 if __name__ == "__main__":

@@ -40,27 +40,22 @@ from scheduler_service.app.window import Window
 from scheduler_service.settings import SchedulerSettings
 from scheduler_service.store import APPEND_ONLY, MIGRATIONS, SCHEMA
 from scheduler_service.store.outbox import Outbox
-from service_kit import logs
+from service_kit import entry
 from service_kit.clock import DatabaseClock
-from service_kit.errors import DatabaseUnavailable
 from service_kit.locks import AdvisoryLocks
 from service_kit.loops import Loop, run_all
 from service_kit.metrics import Metrics
-from service_kit.migrate import migrate, runtime_role, schema_is_current
+from service_kit.migrate import runtime_role
 from service_kit.notify import Listener, Notifier
-from service_kit.postgres import AsyncConnection, Database, durability, engine
-from service_kit.readiness import Readiness
+from service_kit.postgres import Database, engine
+from service_kit.readiness import Readiness, durability_check, schema_check
 from service_kit.rpc import RpcServer
-from service_kit.service import Service, run, service_tls
-from service_kit.settings import load_or_exit
+from service_kit.service import Service, service_tls
 from service_kit.tls import open_channel
 
 NAME: Final = "scheduler"
 POLL: Final = timedelta(seconds=1)
 HOUSEKEEPING: Final = timedelta(minutes=1)
-RETRY: Final = timedelta(milliseconds=500)
-
-log = logs.logger(__name__)
 
 
 class Scheduler:
@@ -83,15 +78,14 @@ class Scheduler:
         self._publisher = Publisher(self._api, self._clock, self._signals, self._metrics)
         self.server = self._serve(registry)
         self._readiness = Readiness(
-            self._api, self.server.health, (self._schema_is_current, self._durability_is_told)
+            self._api, self.server.health, (schema_check(MIGRATIONS, SCHEMA, OLD_SCHEMA), durability_check())
         )
-        self._durability_told = False
 
     async def run(self) -> None:
         """Works from the moment the database is there until it is cancelled."""
         watching = asyncio.create_task(run_all([self._readiness.loop]), name="readiness")
         try:
-            await self._clock_starts()
+            await self._readiness.start(self._clock)
             await self._listener.start()
             await self.server.health.not_serving("the queue has not answered yet", "queue", calls_work=True)
             await self.server.health.serving()
@@ -160,23 +154,6 @@ class Scheduler:
             )
         )
 
-    async def _clock_starts(self) -> None:
-        while True:
-            await self._readiness.wait()
-            try:
-                return await self._clock.start()
-            except DatabaseUnavailable:
-                await asyncio.sleep(RETRY.total_seconds())
-
-    async def _schema_is_current(self, connection: AsyncConnection) -> str | None:
-        return None if await schema_is_current(connection, MIGRATIONS, SCHEMA) else OLD_SCHEMA
-
-    async def _durability_is_told(self, connection: AsyncConnection) -> None:
-        if not self._durability_told:
-            for sentence in await durability(connection):
-                log.warning("weaker promise", reason=sentence)
-            self._durability_told = True
-
 
 @asynccontextmanager
 async def build(settings: SchedulerSettings) -> AsyncIterator[Service]:
@@ -190,22 +167,15 @@ async def build(settings: SchedulerSettings) -> AsyncIterator[Service]:
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code."""
-    given = list(arguments)
-    verb = given.pop(0) if given[:1] in (["migrate"], ["serve"]) else "serve"
-    if {"-h", "--help"} & set(given):
-        print(__doc__)
-    settings = load_or_exit(SchedulerSettings, given)
-    return _migrate(settings) if verb == "migrate" else run(settings, build, NAME)
-
-
-def _migrate(settings: SchedulerSettings) -> int:
-    logs.configure(settings.log_level, settings.log_format, {"service": NAME})
-    try:
-        asyncio.run(migrate(settings.database_url, MIGRATIONS, SCHEMA, append_only=APPEND_ONLY))
-    except DatabaseUnavailable as error:
-        log.error("not migrated", reason=error.message)
-        return 1
-    return 0
+    return entry.main(
+        arguments,
+        name=NAME,
+        usage=__doc__,
+        settings=SchedulerSettings,
+        build=build,
+        migrations=MIGRATIONS,
+        append_only=APPEND_ONLY,
+    )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,46 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
+from service_kit.clock import DatabaseClock
 from service_kit.errors import DatabaseUnavailable
 from service_kit.health import Health
+from service_kit.logs import logger
 from service_kit.loops import Loop
-from service_kit.postgres import AsyncConnection, Database, raw
+from service_kit.migrate import schema_is_current
+from service_kit.postgres import AsyncConnection, Database, durability, raw
 
 Check = Callable[[AsyncConnection], Awaitable[str | None]]
+
+RETRY: Final = timedelta(milliseconds=500)
+
+log = logger(__name__)
+
+
+def schema_check(migrations: Path, schema: str, advice: str) -> Check:
+    """Asks for the newest migration; `advice` is the reason told while it is missing."""
+
+    async def check(connection: AsyncConnection) -> str | None:
+        return None if await schema_is_current(connection, migrations, schema) else advice
+
+    return check
+
+
+def durability_check() -> Check:
+    """Logs once what the server's settings promise less than durable; never a reason not to serve."""
+    told = False
+
+    async def check(connection: AsyncConnection) -> str | None:
+        nonlocal told
+        if not told:
+            for sentence in await durability(connection):
+                log.warning("weaker promise", reason=sentence)
+            told = True
+        return None
+
+    return check
 
 
 class Readiness:
@@ -35,6 +68,15 @@ class Readiness:
     async def wait(self) -> None:
         """Returns when the database was fit for use once."""
         await self._ready.wait()
+
+    async def start(self, clock: DatabaseClock) -> None:
+        """Returns when the database was fit for use and the clock runs on its time."""
+        while True:
+            await self.wait()
+            try:
+                return await clock.start()
+            except DatabaseUnavailable:
+                await asyncio.sleep(RETRY.total_seconds())
 
     async def step(self) -> None:
         """Looks once."""
