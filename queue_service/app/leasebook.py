@@ -14,6 +14,7 @@ class Held:
     token: int
     accepted_at: datetime | None = None
     answered: bool = False
+    reported: bool = False
     revoked: bool = False
     cancelled: bool = False
 
@@ -63,8 +64,12 @@ class LeaseBook:
         held = self.find(ref)
         if held is None:
             return None
-        held.answered = True
+        held.answered = held.reported = True
         return held.accepted_at
+
+    def unreported(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Those that have not ended as far as is known here."""
+        return [ref for ref in refs if (held := self.find(ref)) is not None and not held.reported]
 
     def unanswered(self, refs: Iterable[Ref]) -> list[Ref]:
         """Those that are offers without an answer."""

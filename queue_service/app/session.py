@@ -144,9 +144,10 @@ class Session:
         self.outbox.cancel(self._book.cancel(ref for ref in refs if ref.task not in withdrawn))
 
     def lost(self, refs: Sequence[Ref]) -> None:
-        """Leases have turned out not to be the session's any more."""
-        self._book.drop(refs)
-        self.outbox.stale(refs)
+        """Leases have turned out not to be the session's any more, unless by a result that it has sent."""
+        lost = self._book.unreported(refs)
+        self._book.drop(lost)
+        self.outbox.stale(lost)
 
     def supersede(self, successor: int) -> None:
         """Another session is the executor's current one."""

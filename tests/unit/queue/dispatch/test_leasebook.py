@@ -38,6 +38,15 @@ def test_a_result_answers_the_offer() -> None:
     assert made.unanswered([A, B]) == [B]
 
 
+def test_a_lease_that_ended_by_a_result_is_not_lost() -> None:
+    """Neither while the result is being stored nor afterwards."""
+    made = book()
+    made.report(A)
+    assert made.unreported([A, B, FORGED]) == [B]
+    made.drop([A])
+    assert made.unreported([A]) == []
+
+
 def test_each_thing_is_asked_once() -> None:
     """Revokes and cancels are found by looking again and again."""
     made = book()
