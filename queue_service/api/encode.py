@@ -19,8 +19,8 @@ from queue_service.domain.task import Attempt, Task, Template
 LONGEST_HANDLER_IN_OUTCOME = 256
 
 
-def task(value: Task, now: datetime, *, payload: bool = False, attempts: bool = False) -> task_pb2.Task:
-    """A task as it is at `now`; payload and attempts only when they are asked for."""
+def task(value: Task, now: datetime, *, payload: bool = False) -> task_pb2.Task:
+    """A task as it is at `now`, with the attempts it was read with; payload only when it is asked for."""
     return task_pb2.Task(
         task_id=value.task_id,
         template=template(value.template, payload=payload),
@@ -37,7 +37,7 @@ def task(value: Task, now: datetime, *, payload: bool = False, attempts: bool = 
         start_time=timestamp(value.started_at),
         end_time=timestamp(value.ended_at),
         executor=value.executor,
-        attempts=[attempt(each) for each in value.attempts] if attempts else (),
+        attempts=[attempt(each) for each in value.attempts],
         waiting_reason=value.waiting_reason,
         error=value.error,
     )

@@ -78,8 +78,7 @@ class QueueService(QueueServiceServicer):
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:
         """Documented in queue_service.proto."""
         task = await self._tasks.get(convert.key(request, _namespace()))
-        found = encode.task(task, self._clock.now(), payload=True, attempts=True)
-        return pb.GetTaskResponse(task=found)
+        return pb.GetTaskResponse(task=encode.task(task, self._clock.now(), payload=True))
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         """Documented in queue_service.proto."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from queue_service.app.outcomes import OutcomeFeed, Wanted
 from queue_service.domain.task import Task
@@ -19,9 +20,9 @@ class Awaiting:
         self._clock = clock
 
     async def follow(self, namespace: str, queue: str) -> AsyncGenerator[tuple[int, Task | None], None]:
-        """How many are left, first alone, then with each task that ends; over when none is left.
+        """How many are left, first alone, then with each task that ends and its last attempt.
 
-        Raises Unavailable when the service stops before.
+        Over when none is left. Raises Unavailable when the service stops before.
         """
         awaited, position = await self._store.awaited(namespace, queue, self._clock.now())
         yield len(awaited), None
@@ -33,7 +34,8 @@ class Awaiting:
                 for outcome in outcomes:
                     if outcome.task.id in awaited:
                         awaited.discard(outcome.task.id)
-                        yield len(awaited), outcome.task
+                        last = () if outcome.last is None else (outcome.last.without_output(),)
+                        yield len(awaited), replace(outcome.task, attempts=last)
                 if not awaited:
                     return
         raise Unavailable("the service stops; ask another replica, or again a little later")

@@ -136,5 +136,6 @@ def _before(filters: Filters, token: str) -> int | None:
 
 def _size(task: Task) -> int:
     """About how many bytes it takes in a message."""
-    texts = task.template.handler, task.template.name, task.error
+    texts = [task.template.handler, task.template.name, task.error]
+    texts += [each.report.error for each in task.attempts]
     return 1_000 + sum(len(text.encode()) for text in texts)

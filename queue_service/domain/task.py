@@ -3,7 +3,7 @@
 Resources are hundredths of a percent of a host.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -75,6 +75,10 @@ class Attempt:
     result: Result | None = None
     category: Category = Category.NONE
     report: Report = field(default_factory=Report)
+
+    def without_output(self) -> "Attempt":
+        """As lists and streams show it."""
+        return replace(self, report=replace(self.report, output_tail=""))
 
 
 @dataclass(frozen=True, slots=True)

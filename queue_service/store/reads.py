@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, and_, any_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.executor import Executor
@@ -73,31 +73,37 @@ class TaskReader:
         return await self._database.unit(read, isolation="repeatable_read", readonly=True)
 
     async def by_ids(self, wanted: Sequence[int], now: datetime) -> list[Task]:
-        """The live ones among these tasks, in the order given; without payload and attempts."""
+        """The live ones among these tasks, in the order given; as in `page`."""
 
         async def read(connection: AsyncConnection) -> list[Task]:
-            rows = await connection.execute(live_tasks().where(tasks.c.id.in_(wanted)))
-            found = {row.id: live_task(row, now) for row in rows}
+            rows = (await connection.execute(live_tasks().where(tasks.c.id.in_(wanted)))).all()
+            last = await _last_attempts(connection, rows)
+            found = {row.id: live_task(row, now, last.get(row.last_token, ())) for row in rows}
             return [found[task] for task in wanted if task in found]
 
         return await self._database.unit(read, readonly=True)
 
     async def page(self, filters: Filters, before: int | None, limit: int, now: datetime) -> list[Task]:
-        """Up to `limit` tasks, newest first, of those older than the handle `before`; payloads left out."""
+        """Up to `limit` tasks, newest first, of those older than the handle `before`.
+
+        Without payload, and with no other attempt than the last ended one, without its output.
+        """
 
         async def read(connection: AsyncConnection) -> list[Task]:
-            found: list[Task] = []
+            live: Sequence[Row[Any]] = ()
+            ended: Sequence[Row[Any]] = ()
             if filters.state is None or filters.state not in FINAL:
                 wanted = live_tasks().where(
                     *_filtered(tasks, filters, before), *_in_state(filters.state, now)
                 )
-                rows = await connection.execute(wanted.order_by(tasks.c.id.desc()).limit(limit))
-                found += [live_task(row, now) for row in rows]
+                live = (await connection.execute(wanted.order_by(tasks.c.id.desc()).limit(limit))).all()
             if filters.state is None or filters.state in FINAL:
                 chosen = [history.c.state == filters.state] if filters.state else []
                 wanted = ended_tasks().where(*_filtered(history, filters, before), *chosen)
-                rows = await connection.execute(wanted.order_by(history.c.id.desc()).limit(limit))
-                found += [ended_task(row) for row in rows]
+                ended = (await connection.execute(wanted.order_by(history.c.id.desc()).limit(limit))).all()
+            last = await _last_attempts(connection, [*live, *ended])
+            found = [live_task(row, now, last.get(row.last_token, ())) for row in live]
+            found += [ended_task(row, last.get(row.last_token, ())) for row in ended]
             return sorted(found, key=lambda task: -task.id)[:limit]
 
         return await self._database.unit(read, isolation="repeatable_read", readonly=True)
@@ -151,6 +157,24 @@ async def _whole(connection: AsyncConnection, task: Task, running: Sequence[Atte
         template=replace(task.template, payload=payload or b""),
         attempts=(*(ended_attempt(row) for row in rows), *running),
     )
+
+
+async def _last_attempts(
+    connection: AsyncConnection, rows: Sequence[Row[Any]]
+) -> dict[int, tuple[Attempt, ...]]:
+    """By its token, the last ended attempt of each task that has one; without output, for all in one read."""
+    ended_at = {row.last_token: row.last_ended_at for row in rows if row.last_token is not None}
+    if not ended_at:
+        return {}
+    without_output = [column for column in attempts.c if column is not attempts.c.output_tail]
+    found = await connection.execute(
+        select(*without_output, literal("").label("output_tail")).where(
+            attempts.c.token == any_(literal(list(ended_at), ARRAY(BigInteger))),
+            # Only so that no partitions of other days are looked at.
+            attempts.c.ended_at.between(min(ended_at.values()), max(ended_at.values())),
+        )
+    )
+    return {row.token: (ended_attempt(row),) for row in found}
 
 
 def _filtered(table: Any, filters: Filters, before: int | None) -> list[ColumnElement[bool]]:

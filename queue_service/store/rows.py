@@ -11,7 +11,7 @@ from queue_service.domain.states import Category, LeaseState, Result, State, liv
 from queue_service.domain.task import Attempt, Task, Template
 
 
-def live_task(row: Row[Any], now: datetime) -> Task:
+def live_task(row: Row[Any], now: datetime, attempts: tuple[Attempt, ...] = ()) -> Task:
     """A row of `tasks`, with what its lease says as `lease_*`."""
     lease = None if row.lease_state is None else LeaseState(row.lease_state)
     return Task(
@@ -22,10 +22,11 @@ def live_task(row: Row[Any], now: datetime) -> Task:
         started_at=row.lease_started_at if lease else row.last_started_at,
         executor=(row.lease_executor if lease else row.last_executor) or "",
         waited_until=row.lease_offered_at,
+        attempts=attempts,
     )
 
 
-def ended_task(row: Row[Any]) -> Task:
+def ended_task(row: Row[Any], attempts: tuple[Attempt, ...] = ()) -> Task:
     """A row of `history`."""
     return Task(
         **_common(row),
@@ -35,6 +36,7 @@ def ended_task(row: Row[Any]) -> Task:
         ended_at=row.ended_at,
         executor=row.last_executor or "",
         waited_until=row.last_started_at or row.ended_at,
+        attempts=attempts,
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from batonpass.queue.v1 import pull_service_pb2, task_pb2
@@ -25,7 +26,7 @@ def names(answer: pb.ListTasksResponse) -> list[str]:
     return [task.task_id for task in answer.tasks]
 
 
-async def run(queue: QueueServer, task_id: str, exit_code: int) -> None:
+async def run(queue: QueueServer, task_id: str, exit_code: int, **measured: Any) -> None:
     lease = await queue.pull.LeaseTask(
         pull_service_pb2.LeaseTaskRequest(task_id=task_id, executor="me"), timeout=TIMEOUT
     )
@@ -33,7 +34,7 @@ async def run(queue: QueueServer, task_id: str, exit_code: int) -> None:
         pull_service_pb2.CompleteTaskRequest(
             task_id=task_id,
             lease_token=lease.lease_token,
-            report=task_pb2.AttemptReport(exit_code=exit_code),
+            report=task_pb2.AttemptReport(exit_code=exit_code, **measured),
         ),
         timeout=TIMEOUT,
     )
@@ -131,14 +132,47 @@ async def test_a_token_is_good_for_its_own_listing_only(queue: QueueServer) -> N
         assert fields(refused.value) == ["page_token"]
 
 
-async def test_lists_leave_out_payloads_and_attempts(queue: QueueServer) -> None:
+async def test_lists_leave_out_payloads_and_all_attempts_but_the_last_ended(queue: QueueServer) -> None:
     await queue.enqueue("t", payload=b"input", retry_policy="none")
-    await run(queue, "t", 1)
+    await run(queue, "t", 1, cpu_percent=12.5, output_tail="said")
     (task,) = (await page(queue)).tasks
     assert not task.template.payload
-    assert not task.attempts
     assert (task.error, task.executor, task.attempt) == ("exit code 1", "me", 1)
-    assert len((await queue.get("t")).attempts) == 1
+    (whole,) = (await queue.get("t")).attempts
+    assert whole.report.output_tail == "said"
+    (last,) = task.attempts
+    assert (last.report.exit_code, last.report.cpu_percent) == (1, 12.5)
+    assert last.report.HasField("duration")
+    whole.report.ClearField("output_tail")
+    assert last == whole
+
+
+async def end_retry_waits(url: str) -> None:
+    owner = await asyncpg.connect(url)
+    await owner.execute("UPDATE queue.tasks SET run_at = order_at")
+    await owner.close()
+
+
+async def test_a_list_shows_the_last_attempt_of_a_task_that_waits_or_runs_again(
+    queue: QueueServer, queue_database_url: str
+) -> None:
+    for name in ("waits", "runs"):
+        await queue.enqueue(name)
+        await run(queue, name, 3)
+    await queue.enqueue("new")
+    await end_retry_waits(queue_database_url)
+    await run(queue, "waits", 4)
+    await queue.pull.LeaseTask(
+        pull_service_pb2.LeaseTaskRequest(task_id="runs", executor="me"), timeout=TIMEOUT
+    )
+    found = {task.task_id: task for task in (await page(queue)).tasks}
+    shown = {
+        name: [(each.attempt, each.report.exit_code) for each in task.attempts]
+        for name, task in found.items()
+    }
+    assert shown == {"new": [], "runs": [(1, 3)], "waits": [(2, 4)]}
+    assert [found[name].attempt for name in ("new", "runs", "waits")] == [1, 2, 3]
+    assert len((await queue.get("runs")).attempts) == 2
 
 
 async def test_a_page_never_outgrows_a_message(queue: QueueServer) -> None:

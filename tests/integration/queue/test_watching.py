@@ -196,6 +196,8 @@ async def test_awaiting_tells_each_end_and_closes_with_the_last(queue: QueueServ
             name,
             task_pb2.TASK_STATE_SUCCEEDED,
         )
+        (last,) = answer.task.attempts
+        assert (last.result, last.HasField("report")) == (task_pb2.ATTEMPT_RESULT_SUCCEEDED, True)
     assert await wait.next() is None
 
 

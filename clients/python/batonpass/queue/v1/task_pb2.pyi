@@ -372,7 +372,9 @@ class Task(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """Ended attempts, oldest first, and the running one. Only in `GetTask`."""
+        """Ended attempts, oldest first, and the running one. In lists and streams only the last ended one, without
+        its `output_tail`.
+        """
 
     def __init__(
         self,
