@@ -54,7 +54,7 @@ def enable(schedule: Schedule, now: datetime, note: str, actor: str) -> Change:
 
 
 def _switch(schedule: Schedule, now: datetime, enabled: bool, note: str, actor: str) -> Change:
-    if schedule.enabled == enabled and schedule.note == note:
+    if schedule.enabled == enabled and note in ("", schedule.note):
         return Change(schedule, [])
     if schedule.enabled == enabled:
         return Change(_changed(schedule, now, note=note, note_actor=actor), [])

@@ -159,6 +159,7 @@ async def test_switching_off_and_on_keeps_note_and_actor(api: Api) -> None:
     assert (off.disabled, off.note, off.note_actor) == (True, "holiday", "ann")
     assert not off.HasField("next_fire_time")
     assert (await api.DisableSchedule(schedule_id="a", note="holiday")).schedule == off
+    assert (await api.DisableSchedule(schedule_id="a")).schedule == off
     on = (await api.EnableSchedule(schedule_id="a", note="back")).schedule
     assert (on.disabled, on.note, on.generation) == (False, "back", 3)
 

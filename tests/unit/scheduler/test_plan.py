@@ -264,6 +264,19 @@ def test_a_one_shot_edited_away_before_it_was_due_is_settled_once() -> None:
 def test_repeating_a_switch_changes_nothing() -> None:
     once = disable(schedule(START), START + MINUTE, "holiday", "ann").schedule
     assert once.generation == 2
-    again = disable(once, START + 2 * MINUTE, "holiday", "bob")
-    assert again.schedule == once
-    assert again.settled == []
+    for note in ("holiday", ""):
+        again = disable(once, START + 2 * MINUTE, note, "bob")
+        assert again.schedule == once
+        assert again.settled == []
+
+
+def test_a_switch_that_is_on_already_takes_another_note() -> None:
+    once = disable(schedule(START), START + MINUTE, "holiday", "ann").schedule
+    again = disable(once, START + 2 * MINUTE, "longer holiday", "bob").schedule
+    assert (again.note, again.note_actor, again.generation) == ("longer holiday", "bob", 3)
+
+
+def test_a_switch_without_a_note_drops_that_of_the_state_before() -> None:
+    off = disable(schedule(START), START + MINUTE, "holiday", "ann").schedule
+    on = enable(off, START + 2 * MINUTE, "", "bob").schedule
+    assert (on.note, on.note_actor) == ("", "bob")

@@ -282,7 +282,7 @@ class EnableScheduleRequest(_message.Message):
     schedule_id: _builtins.str
     """Its identity."""
     note: _builtins.str
-    """Why, for the record. At most 500 characters."""
+    """Why, for the record. At most 500 characters. Empty when nothing changes: note and actor stay as they are."""
     def __init__(
         self,
         *,
@@ -332,7 +332,7 @@ class DisableScheduleRequest(_message.Message):
     schedule_id: _builtins.str
     """Its identity."""
     note: _builtins.str
-    """Why, for the record. At most 500 characters."""
+    """Why, for the record. At most 500 characters. Empty when nothing changes: note and actor stay as they are."""
     def __init__(
         self,
         *,
