@@ -14,6 +14,7 @@ from batonpass.queue.v1 import intake_service_pb2 as pb
 
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.queue_client import DueTaskStream, QueueUnavailable
+from scheduler_service.app.refusals import Refusals
 from scheduler_service.app.shards import Shards
 from scheduler_service.app.signals import Signals
 from scheduler_service.app.window import Window
@@ -77,6 +78,7 @@ class Handover:
         self._signals = signals
         self._metrics = metrics
         self._health = health
+        self._refusals = Refusals()
         self._stream: DueTaskStream | None = None
         self._receiver: asyncio.Task[None] | None = None
         self._broken: QueueUnavailable | None = None
@@ -192,6 +194,9 @@ class Handover:
                 continue
             detail = verdict.blocking_task_id or verdict.reason
             sent = self._window.answer((verdict.namespace, verdict.task_id), disposition, detail)
-            if sent is not None:
-                self._metrics.handover_seconds.observe(max(0.0, (now - sent).total_seconds()))
+            if sent is None:
+                continue
+            self._metrics.handover_seconds.observe(max(0.0, (now - sent.at).total_seconds()))
+            if disposition is Disposition.REJECTED:
+                self._refusals.tell(sent.parcel, detail, now)
         self._signals.verdicts.set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.store.outbox import Parcel, Verdict
@@ -9,12 +10,19 @@ from scheduler_service.store.outbox import Parcel, Verdict
 Key = tuple[str, str]
 
 
+class Sent(NamedTuple):
+    """A parcel under way since `at`."""
+
+    parcel: Parcel
+    at: datetime
+
+
 class Window:
     """Parcels under way, and verdicts that wait to be written down. Memory only: the outbox has it all."""
 
     def __init__(self, limit: int = 2000) -> None:
         self.limit = limit
-        self._under_way: dict[Key, tuple[Parcel, datetime]] = {}
+        self._under_way: dict[Key, Sent] = {}
         self._answered: dict[int, Verdict] = {}
 
     def __len__(self) -> int:
@@ -28,25 +36,23 @@ class Window:
     @property
     def oldest(self) -> datetime | None:
         """When the parcel was sent that has waited longest for its verdict."""
-        return next((sent for _, sent in self._under_way.values()), None)
+        return next((sent.at for sent in self._under_way.values()), None)
 
     @property
     def fires(self) -> list[int]:
         """Numbers of all fires in it."""
-        return [parcel.fire for parcel, _ in self._under_way.values()] + list(self._answered)
+        return [sent.parcel.fire for sent in self._under_way.values()] + list(self._answered)
 
     def add(self, parcels: Iterable[Parcel], now: datetime) -> None:
         """Parcels are being sent at `now`."""
         for parcel in parcels:
-            self._under_way[parcel.namespace, parcel.fire_id] = (parcel, now)
+            self._under_way[parcel.namespace, parcel.fire_id] = Sent(parcel, now)
 
-    def answer(self, key: Key, disposition: Disposition, detail: str) -> datetime | None:
-        """Takes a verdict; returns when its parcel was sent, None when nobody waits for it (any more)."""
-        found = self._under_way.pop(key, None)
-        if found is None:
-            return None
-        parcel, sent = found
-        self._answered[parcel.fire] = Verdict(parcel.fire, disposition, detail)
+    def answer(self, key: Key, disposition: Disposition, detail: str) -> Sent | None:
+        """Takes a verdict; returns what it is on, None when nobody waits for it (any more)."""
+        sent = self._under_way.pop(key, None)
+        if sent is not None:
+            self._answered[sent.parcel.fire] = Verdict(sent.parcel.fire, disposition, detail)
         return sent
 
     def forget(self) -> None:

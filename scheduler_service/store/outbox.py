@@ -20,6 +20,7 @@ class Parcel:
 
     fire: int
     namespace: str
+    schedule_id: str
     fire_id: str
     due_task: bytes
 

@@ -87,11 +87,11 @@ WHERE fire = ANY (ARRAY(
     LIMIT $2
     FOR UPDATE
 )) AND sent_at IS NULL
-RETURNING fire, namespace, fire_id, due_task
+RETURNING fire, namespace, schedule_id, fire_id, due_task
 
 -- name: unanswered
 -- $1 shards, $2 after this fire, $3 sent by then, $4 limit, $5 fires that are on their way here.
-SELECT fire, namespace, fire_id, due_task FROM scheduler.outbox
+SELECT fire, namespace, schedule_id, fire_id, due_task FROM scheduler.outbox
 WHERE shard = ANY ($1::smallint[]) AND fire > $2 AND sent_at <= $3 AND fire <> ALL ($5::bigint[])
 ORDER BY fire
 LIMIT $4

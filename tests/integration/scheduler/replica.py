@@ -78,7 +78,8 @@ class Replica:
         self.clock = clock
         self.signals = Signals()
         self.window = Window(window)
-        metrics = SchedulerMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        metrics = SchedulerMetrics(self.registry)
         database, signals, queue = self.database, self.signals, QueueClient(self.channel)
         self.outbox = Outbox(database)
         self.schedules = Schedules(database, clock, signals, metrics)

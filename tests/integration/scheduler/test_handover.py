@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from batonpass.queue.v1 import intake_service_pb2 as pb
 from batonpass.queue.v1 import task_pb2
 
@@ -74,12 +75,19 @@ async def test_verdicts_that_keep_a_fire_out_are_told(
     )
     queue.judge = lambda _: next(verdicts)
     await make_fires(replica, clock, count=2)
-    await replica.hand_over()
+    with structlog.testing.capture_logs() as records:
+        await replica.hand_over()
     fires = await replica.fires("s0")
     assert [(fire.disposition, fire.detail) for fire in fires] == [
         (Disposition.SKIPPED_OVERLAP, "other"),
         (Disposition.REJECTED, "too large"),
     ]
+    (warning,) = [record for record in records if record["log_level"] == "warning"]
+    assert (warning["schedule_id"], warning["fire_id"], warning["reason"]) == (
+        "s0", fires[1].fire_id, "too large",
+    )  # fmt: skip
+    counted = {"disposition": "REJECTED"}
+    assert replica.registry.get_sample_value("batonpass_verdicts_total", counted) == 1
 
 
 async def test_verdict_is_settled_with_the_outbox_or_not_at_all(

@@ -11,11 +11,13 @@ FIRED = Disposition.FIRED
 
 
 def parcels(*numbers: int) -> list[Parcel]:
-    return [Parcel(number, "default", f"t{number}", b"") for number in numbers]
+    return [Parcel(number, "default", "s", f"t{number}", b"") for number in numbers]
 
 
 def answer(window: Window, number: int) -> object:
-    return window.answer(("default", f"t{number}"), FIRED, "")
+    """When what is answered was sent."""
+    sent = window.answer(("default", f"t{number}"), FIRED, "")
+    return None if sent is None else sent.at
 
 
 def test_room_comes_back_only_when_a_verdict_is_written_down() -> None:
