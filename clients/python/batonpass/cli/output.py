@@ -37,7 +37,8 @@ def _print(console: "Console", part: "RenderableType") -> None:
     if isinstance(part, str):
         return click.echo(printable(part))
     if console.is_terminal:
-        return console.print(part)
+        # Not cropped: an id that is longer than the line is worth more than a straight edge.
+        return console.print(part, crop=False)
     with console.capture() as captured:
         console.print(part)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -1,15 +1,20 @@
 """Records as people read them: columns, details, words. Takes records, so it knows no protobuf."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batonpass.cli import format
+from batonpass.cli.columns import GAP, Layout, Need, layout
 from batonpass.cli.output import Record
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
     from rich.table import Table
     from rich.text import Text
+
+_EMPTY: Final = 100
+"""Added to the `drop` of a column that has no value in any line."""
 
 _STYLES: Final = {
     **dict.fromkeys(("SUCCEEDED", "completed", "FIRED", "ENABLED", "ONLINE"), "green"),
@@ -25,41 +30,43 @@ _STYLES: Final = {
 class Column(NamedTuple):
     """One column: its heading and what it takes from a record.
 
-    A `fixed` one keeps its width on a narrow terminal, at the cost of the others.
+    `drop`, `cut` and `free` say what a narrow terminal may do to it, as in `columns.Need`.
     """
 
     heading: str
     value: Callable[[Record], Any]
-    fixed: bool = False
+    drop: int = 0
+    cut: int = 0
+    free: bool = False
 
 
-def key(heading: str, name: str) -> Column:
+def key(heading: str, name: str, drop: int = 0, *, cut: int = 0) -> Column:
     """A field as it is."""
-    return Column(heading, lambda record: record[name])
+    return Column(heading, lambda record: record[name], drop, cut)
 
 
-def state(heading: str, name: str) -> Column:
-    """A field that holds one word of a few."""
-    return Column(heading, lambda record: record[name], fixed=True)
+def text(heading: str, name: str) -> Column:
+    """A field that holds free text, which may wrap; the last column."""
+    return Column(heading, lambda record: record[name], free=True)
 
 
-def minute(heading: str, name: str) -> Column:
+def minute(heading: str, name: str, drop: int = 0) -> Column:
     """A time in UTC as date and minute, for what is planned."""
-    return Column(f"{heading} (UTC)", lambda record: _cut(record[name], 0, 16), fixed=True)
+    return Column(f"{heading} (UTC)", lambda record: _cut(record[name], 0, 16), drop)
 
 
-def second(heading: str, name: str) -> Column:
+def second(heading: str, name: str, drop: int = 0) -> Column:
     """A time in UTC as day and second, for what is recent."""
-    return Column(f"{heading} (UTC)", lambda record: _cut(record[name], 5, 19), fixed=True)
+    return Column(f"{heading} (UTC)", lambda record: _cut(record[name], 5, 19), drop)
 
 
 def _cut(instant: str | None, start: int, end: int) -> str | None:
     return instant[start:end].replace("T", " ") if instant else None
 
 
-def millis(heading: str, name: str) -> Column:
+def millis(heading: str, name: str, drop: int = 0) -> Column:
     """A length in milliseconds as words."""
-    return Column(heading, lambda record: milliseconds(record[name]), fixed=True)
+    return Column(heading, lambda record: milliseconds(record[name]), drop)
 
 
 def to_second(instant: str | None) -> str | None:
@@ -76,18 +83,82 @@ def milliseconds(length: int | None) -> str | None:
     return format.duration(timedelta(milliseconds=length if length < 1000 else round(length, -3)))
 
 
-def grid(records: Sequence[Record], columns: Sequence[Column], empty: str) -> "Table | str":
+def grid(records: Sequence[Record], columns: Sequence[Column], empty: str) -> "Grid | str":
     """One line a record; `empty` when there is none."""
-    from rich.table import Table
+    return Grid(records, columns) if records else empty
 
-    if not records:
-        return empty
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.heading, overflow="fold", no_wrap=column.fixed)
-    for record in records:
-        table.add_row(*(cell(column.value(record)) for column in columns))
-    return table
+
+class Grid:
+    """Records below headings, as wide as the terminal allows. Only free text wraps."""
+
+    def __init__(self, records: Sequence[Record], columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._rows = [[_cell(column, record) for column in columns] for record in records]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Text]":
+        from rich.text import Text
+
+        found = layout(self._needs(), options.max_width)
+        yield self._line([Text(column.heading, style="bold") for column in self._columns], found)
+        for row in self._rows:
+            yield from self._lines(row, found, console, options.max_width)
+
+    def _needs(self) -> list[Need]:
+        """A column without any value is dropped before all others."""
+        return [
+            Need(
+                width=max(len(column.heading), *(row[place].cell_len for row in self._rows)),
+                drop=column.drop
+                and column.drop + _EMPTY * all(row[place].plain == "-" for row in self._rows),
+                cut=column.cut,
+                free=column.free,
+            )
+            for place, column in enumerate(self._columns)
+        ]
+
+    def _is_empty(self, place: int) -> bool:
+        return all(row[place].plain == "-" for row in self._rows)
+
+    def _lines(self, row: "list[Text]", found: Layout, console: "Console", width: int) -> "Iterator[Text]":
+        if found.beneath is not None:
+            yield self._line(row, found)
+            if row[found.beneath].plain != "-":
+                for line in row[found.beneath].wrap(console, max(width - GAP, 1)):
+                    yield _padded(line, GAP)
+            return
+        place = next((place for place, column in enumerate(self._columns) if column.free), None)
+        if place is None:
+            yield self._line(row, found)
+            return
+        first, *rest = row[place].wrap(console, found.widths[place])
+        yield self._line([*row[:place], first, *row[place + 1 :]], found)
+        indent = sum(size + GAP for other, size in found.widths.items() if other != place)
+        yield from (_padded(line, indent) for line in rest)
+
+    @staticmethod
+    def _line(row: "Sequence[Text]", found: Layout) -> "Text":
+        from rich.text import Text
+
+        line = Text(no_wrap=True, overflow="ignore", end="\n")
+        for place, width in found.widths.items():
+            part = row[place].copy()
+            part.truncate(width, overflow="ellipsis", pad=True)
+            line.append_text(part).append(" " * GAP)
+        line.rstrip()
+        return line
+
+
+def _cell(column: Column, record: Record) -> "Text":
+    """Several lines are for free text only."""
+    value = column.value(record)
+    return cell(" ".join(value.split()) if isinstance(value, str) and not column.free else value)
+
+
+def _padded(line: "Text", indent: int) -> "Text":
+    line.rstrip()
+    line.pad_left(indent)
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
 
 
 def details(record: Record) -> "Table":
@@ -107,8 +178,8 @@ def cell(value: object) -> "Text":
     """A value, coloured when it is a word that matters; control characters are escaped."""
     from rich.text import Text
 
-    text = words(value)
-    return Text(format.printable(text), style=_STYLES.get(text, ""))
+    said = words(value)
+    return Text(format.printable(said), style=_STYLES.get(said, ""))
 
 
 def words(value: object) -> str:

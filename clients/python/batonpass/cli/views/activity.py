@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record, screen
-from batonpass.cli.tables import Column, grid, key
+from batonpass.cli.tables import Column, grid, key, text
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -39,14 +39,14 @@ def _clock(record: Record) -> str:
 
 
 ACTIVITIES: Final = (
-    Column("TIME", _clock, fixed=True),
-    Column("WHAT", what, fixed=True),
+    Column("TIME", _clock),
+    Column("WHAT", what),
     key("TASK", "task_id"),
-    key("PRIORITY", "priority"),
-    key("TRY", "attempt"),
-    key("EXECUTOR", "executor"),
-    key("BY", "actor"),
-    key("DETAIL", "detail"),
+    key("PRIORITY", "priority", drop=4),
+    key("TRY", "attempt", drop=2),
+    key("EXECUTOR", "executor", drop=1, cut=10),
+    key("BY", "actor", drop=3, cut=10),
+    text("DETAIL", "detail"),
 )
 
 

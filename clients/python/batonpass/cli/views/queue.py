@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonpass.cli import format
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, second, state
+from batonpass.cli.tables import Column, details, grid, key, second
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,14 +38,14 @@ _HEADINGS: Final = {"tasks": "TASKS", "cpu_percent": "CPU %", "memory_percent": 
 
 EXECUTORS: Final = (
     key("EXECUTOR", "name"),
-    state("STATE", "state"),
+    key("STATE", "state"),
     _of("tasks", "max_tasks"),
     _of("cpu_percent", "max_cpu_percent"),
     _of("memory_percent", "max_memory_percent"),
-    Column("HOST CPU / MEMORY %", _load),
-    Column("RUNS", _runs),
-    key("LABELS", "labels"),
-    Column("HOST", _host),
+    Column("HOST CPU / MEMORY %", _load, drop=2),
+    Column("RUNS", _runs, drop=1, cut=10),
+    key("LABELS", "labels", drop=4, cut=10),
+    Column("HOST", _host, drop=3),
     second("SEEN", "seen_at"),
 )
 
@@ -58,11 +58,11 @@ LIMITS: Final = (
 
 STARVING: Final = (
     key("TASK", "task_id"),
-    key("QUEUE", "queue"),
+    key("QUEUE", "queue", drop=2, cut=10),
     key("PRIORITY", "priority"),
     key("IN FORCE", "effective_priority"),
     Column("WAITED", lambda task: wait(task["waited_seconds"])),
-    key("BOOSTED NOW", "boosted_now"),
+    key("BOOSTED NOW", "boosted_now", drop=1),
 )
 
 

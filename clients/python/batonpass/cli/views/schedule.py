@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, minute, state, to_second
+from batonpass.cli.tables import Column, details, grid, key, minute, text, to_second
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,25 +28,25 @@ def _due(fire: Record) -> str | None:
 
 SCHEDULES: Final = (
     key("ID", "schedule_id"),
-    key("NAME", "task_name"),
-    Column("WHEN", when),
-    Column("PRIORITY", urgency, fixed=True),
-    state("STATE", "state"),
+    key("NAME", "task_name", drop=6, cut=10),
+    Column("WHEN", when, drop=1, cut=24),
+    Column("PRIORITY", urgency, drop=4),
+    key("STATE", "state"),
     minute("NEXT", "next_execution"),
-    minute("LAST", "last_executed"),
-    key("RUNS", "execution_count"),
-    key("FAILED", "failure_count"),
+    minute("LAST", "last_executed", drop=2),
+    key("RUNS", "execution_count", drop=5),
+    key("FAILED", "failure_count", drop=3),
 )
 
 FIRES: Final = (
     Column("DUE", _due),
-    key("LOCAL", "local"),
-    key("OFFSET", "offset"),
-    state("KIND", "kind"),
-    state("DISPOSITION", "disposition"),
-    key("COUNT", "count"),
+    key("LOCAL", "local", drop=3),
+    key("OFFSET", "offset", drop=4),
+    key("KIND", "kind", drop=1),
+    key("DISPOSITION", "disposition"),
+    key("COUNT", "count", drop=2),
     key("TASK", "fire_id"),
-    key("DETAIL", "detail"),
+    text("DETAIL", "detail"),
 )
 
 PREVIEW: Final = (key("TIME", "time"), key("LOCAL", "local"), key("OFFSET", "offset"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, millis, second, state
+from batonpass.cli.tables import Column, details, grid, key, millis, second, text
 from batonpass.cli.views.schedule import urgency
 
 if TYPE_CHECKING:
@@ -17,32 +17,32 @@ def uses(record: Record) -> str:
     return " ".join(f"{word} {record[name]:g} %" for word, name in declared if record[name])
 
 
-_IDENTITY: Final = (key("TASK", "task_id"), state("STATE", "state"), Column("PRIORITY", urgency, fixed=True))
+_IDENTITY: Final = (key("TASK", "task_id"), key("STATE", "state"), Column("PRIORITY", urgency, drop=3))
 
 TASKS: Final = (
     *_IDENTITY,
-    key("SCHEDULE", "schedule_id"),
-    key("TRY", "attempt"),
-    key("EXECUTOR", "executor"),
-    second("ENQUEUED", "enqueued_at"),
-    second("ENDED", "ended_at"),
-    millis("TOOK", "duration_ms"),
-    Column("WHY", lambda task: task["waiting_reason"] or task["error"]),
+    key("SCHEDULE", "schedule_id", drop=6, cut=10),
+    key("TRY", "attempt", drop=5),
+    key("EXECUTOR", "executor", drop=4, cut=10),
+    second("ENQUEUED", "enqueued_at", drop=2),
+    second("ENDED", "ended_at", drop=1),
+    millis("TOOK", "duration_ms", drop=1),
+    Column("WHY", lambda task: task["waiting_reason"] or task["error"], free=True),
 )
 
-BLOCKED: Final = (*_IDENTITY, Column("USES", uses), key("WHY IT WAITS", "waiting_reason"))
+BLOCKED: Final = (*_IDENTITY, Column("USES", uses, drop=1), text("WHY IT WAITS", "waiting_reason"))
 
 ATTEMPTS: Final = (
     key("TRY", "attempt"),
-    state("RESULT", "result"),
-    key("CATEGORY", "category"),
+    key("RESULT", "result"),
+    key("CATEGORY", "category", drop=2),
     key("EXIT", "exit_code"),
-    key("EXECUTOR", "executor"),
+    key("EXECUTOR", "executor", drop=1, cut=10),
     second("STARTED", "started_at"),
     millis("TOOK", "duration_ms"),
-    key("CPU %", "actual_cpu_percent"),
-    key("MEMORY %", "actual_memory_percent"),
-    key("ERROR", "error"),
+    key("CPU %", "actual_cpu_percent", drop=3),
+    key("MEMORY %", "actual_memory_percent", drop=4),
+    text("ERROR", "error"),
 )
 
 
