@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from queue_service.api import convert, encode
 from queue_service.app import messages
-from queue_service.domain.ending import Finished, How, Report
+from queue_service.domain.ending import NO_REPORT, Finished, How
 from queue_service.domain.lease import Lease, Ref
 from queue_service.domain.limits import hundredths, percent
 from queue_service.domain.registration import Measured, Registration
@@ -63,7 +63,7 @@ def to_finished(result: pb.Result) -> Finished:
         how=how,
         category=Category(result.category) if failed else Category.NONE,
         non_retryable=failed and result.non_retryable,
-        report=convert.report(result.report) if result.HasField("report") else Report(),
+        report=convert.report(result.report) if result.HasField("report") else NO_REPORT,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from queue_service.app.completion import Completion
@@ -112,7 +112,7 @@ class Session:
         refs = [Ref(report.task, report.token) for report in reports]
         self._tools.starts.forget(refs)
         completed = [
-            replace(report, executor=self.executor, started_at=self._book.report(ref))
+            report._replace(executor=self.executor, started_at=self._book.report(ref))
             for ref, report in zip(refs, reports, strict=True)
         ]
         self._spawn(self._finish(completed, says=(self.outbox.acknowledge, self.outbox.stale)))

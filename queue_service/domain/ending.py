@@ -1,8 +1,9 @@
 """How a lease ends, and what the task becomes by it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Final, NamedTuple
 
 from queue_service.domain.retry import POLICIES, Bury, Retry, after_failure, after_loss
 from queue_service.domain.states import Category, Event, Result, State
@@ -37,8 +38,10 @@ class Report:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+NO_REPORT: Final = Report()
+
+
+class Finished(NamedTuple):
     """What somebody says about the end of one lease.
 
     `task` and `token` name the lease. With `executor` it must be that executor's lease. `started_at` is when
@@ -51,7 +54,7 @@ class Finished:
     how: How
     category: Category = Category.NONE
     non_retryable: bool = False
-    report: Report = field(default_factory=Report)
+    report: Report = NO_REPORT
     executor: int | None = None
     started_at: datetime | None = None
     actor: str = ""
