@@ -99,7 +99,7 @@ def outcome(value: Outcome) -> intake_service_pb2.Outcome:
         chain=ended.chain,
         schedule_id=ended.schedule_id,
         state=task_pb2.TaskState.ValueType(ended.state),
-        attempts=ended.attempt,
+        attempts=value.attempts,
         start_time=timestamp(ended.started_at),
         end_time=timestamp(ended.ended_at),
         last_attempt=None if value.last is None else attempt(value.last),

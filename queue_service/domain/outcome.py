@@ -8,8 +8,12 @@ from queue_service.domain.task import Attempt, Task
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`task` has ended; `last` is its last attempt, None when it never started; `cursor` is its own place."""
+    """`task` has ended after `attempts` attempts; `cursor` is its own place.
+
+    `last` is its last attempt, None when it never started.
+    """
 
     cursor: Cursor
     task: Task
+    attempts: int
     last: Attempt | None

@@ -86,7 +86,8 @@ class Task:
     """A task as it is kept, live or ended.
 
     `attempt` is the number of the current attempt, of the next one while it waits, of the last one when it
-    has ended. `waited_until` ends its ageing: when it was leased or ended, None while it waits.
+    has ended, 1 when it ended without any. `waited_until` ends its ageing: when it was leased or ended, None
+    while it waits.
     """
 
     id: int

@@ -115,7 +115,7 @@ def _selection(cursor: Cursor, xmin: int, wanted: Wanted) -> Select[Any]:
 
 
 def _outcome(row: Row[Any]) -> Outcome:
-    return Outcome(Cursor(int(row.xid_text), row.id), ended_task(row), _last_attempt(row))
+    return Outcome(Cursor(int(row.xid_text), row.id), ended_task(row), row.attempts, _last_attempt(row))
 
 
 def _last_attempt(row: Row[Any]) -> Attempt | None:

@@ -31,7 +31,7 @@ def ended_task(row: Row[Any], attempts: tuple[Attempt, ...] = ()) -> Task:
     return Task(
         **_common(row),
         state=State(row.state),
-        attempt=row.attempts,
+        attempt=max(1, row.attempts),
         started_at=row.last_started_at,
         ended_at=row.ended_at,
         executor=row.last_executor or "",

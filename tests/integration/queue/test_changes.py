@@ -130,6 +130,15 @@ async def test_cancel_ends_at_once_what_no_agent_holds(
     assert not await broken_rules(queue_database)
 
 
+async def test_a_task_that_never_started_ends_with_the_attempt_it_waited_for(queue: QueueServer) -> None:
+    waits = (await queue.enqueue("t", handler="name:x")).task
+    ended = await cancel(queue, "t")
+    listed = await queue.producer.ListTasks(pb.ListTasksRequest(), timeout=TIMEOUT)
+    shown = [waits, ended, await queue.get("t"), *listed.tasks]
+    assert [task.attempt for task in shown] == [1] * 4
+    assert not any(task.attempts for task in shown)
+
+
 @pytest.mark.parametrize(
     ("reach", "state"), [(offered, task_pb2.TASK_STATE_OFFERED), (running, task_pb2.TASK_STATE_RUNNING)]
 )

@@ -284,7 +284,7 @@ class Outcome(_message.Message):
     state: _task_pb2.TaskState.ValueType
     """SUCCEEDED, DEAD, CANCELLED or EXPIRED."""
     attempts: _builtins.int
-    """Attempts of the chain."""
+    """Attempts of the chain. 0 when it never started."""
     handler: _builtins.str
     """Handler, at most 256 characters of it."""
     trigger_depth: _builtins.int

@@ -335,7 +335,9 @@ class Task(_message.Message):
     boost: _builtins.int
     """Levels added by `PreventStarvation` with `boost`. Default 0."""
     attempt: _builtins.int
-    """Number of the current attempt, 1 = first; of the next one while it waits, of the last one when it has ended."""
+    """Number of the current attempt, 1 = first; of the next one while it waits, of the last one when it has ended.
+    1 for a task that ended without any.
+    """
     chain: _builtins.int
     """Number of the chain of attempts, 1 = first; a redrive starts a new one."""
     schedule_id: _builtins.str
