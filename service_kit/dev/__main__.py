@@ -11,8 +11,11 @@ from service_kit.dev.supervisor import run_supervisor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    """Returns the exit code. The word `supervise` is for `up` alone, so it is in no help."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words == ["supervise"]:
+        return run_supervisor(read_plan(), StateFolder.here())
+    options = _parser().parse_args(words)
     plan, state = read_plan(), StateFolder.here()
     match options.command:
         case "up":
@@ -21,10 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return down(state)
         case "reset":
             return reset(plan, state)
-        case "status":
-            return status(state)
         case _:
-            return run_supervisor(plan, state)
+            return status(state)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +36,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="stop everything; the data stays")
     commands.add_parser("reset", help="stop everything and delete the data")
     commands.add_parser("status", help="what runs, and where")
-    commands.add_parser("supervise")
     return parser
 
 

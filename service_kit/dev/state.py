@@ -76,6 +76,14 @@ class StateFolder:
         """Writes `endpoints.json`, for us only: it holds the database's password."""
         _write(self.endpoints, dict(endpoints))
 
+    def published(self) -> dict[str, str]:
+        """What `publish` wrote last; empty while nothing runs."""
+        try:
+            found: dict[str, str] = json.loads(self.endpoints.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
+
     def ports(self, names: Iterable[str]) -> dict[str, int]:
         """A port for each name: that of the last time when it is free, else any free one. Remembered."""
         try:
@@ -90,15 +98,19 @@ class StateFolder:
         _write(self._ports, {**last, **ports})
         return ports
 
-    def delete_data(self, names: Iterable[str]) -> None:
-        """Deletes everything that a stack wrote here, and nothing else."""
+    def delete_data(self, names: Iterable[str]) -> list[str]:
+        """Deletes everything that a stack wrote here, and nothing else; returns the names of what it was."""
         note = self.postgres / "home"
         if note.exists():
             shutil.rmtree(note.read_text().strip(), ignore_errors=True)
-        for folder in (self.postgres, self.logs, self.run, *(self.path / name for name in names)):
+        folders = (self.postgres, self.logs, self.run, *(self.path / name for name in names))
+        files = (self.endpoints, self._ports)
+        found = [path.name for path in (*folders, *files) if path.exists()]
+        for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.endpoints, self._ports):
+        for file in files:
             file.unlink(missing_ok=True)
+        return found
 
 
 def _any_port(held: ExitStack) -> int:

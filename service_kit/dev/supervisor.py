@@ -3,17 +3,19 @@
 import http.client
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
 import psutil
 
+from service_kit.dev.addresses import service_line
 from service_kit.dev.child import Child
+from service_kit.dev.environment import clean_environment, without_database
 from service_kit.dev.plan import ROOT, Plan
+from service_kit.dev.signals import Interrupted, ignore_signals, interrupt_on_signals
 from service_kit.dev.state import StateFolder
 from service_kit.dsn import without_password
 from service_kit.tether import adopt_orphans
@@ -21,7 +23,6 @@ from service_kit.tether import adopt_orphans
 READY: Final = "ready"
 START_TIMEOUT: Final = 90.0
 _TICK: Final = 0.1
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StackFailed(RuntimeError):
@@ -39,45 +40,47 @@ class Supervisor:
         self._state = state
         self._say = say
         self._children: list[Child] = []
-        self._env = _clean_environment(plan, state)
+        self._env = clean_environment(plan, state)
 
     def run(self) -> int:
         """Returns 0 after SIGTERM, SIGINT or SIGHUP, 1 when the stack did not come up."""
-        for number in _STOP_SIGNALS:
-            signal.signal(number, _stop)
+        interrupt_on_signals()
         adopt_orphans()
         with self._state.only_one() as alone:
             if not alone:
                 self._say("another stack runs here already")
                 return 1
             try:
-                wait_until_gone(self._state.record())
+                earlier = self._state.record()
+                self._remember()
+                wait_until_gone(earlier)
                 self._start()
                 self._look_after()
                 self._say(READY)
                 while True:
                     time.sleep(5 * _TICK)
                     self._look_after()
-            except _Stopped:
+            except Interrupted:
                 return 0
             except StackFailed as error:
                 self._say(str(error))
                 return 1
             finally:
-                for number in _STOP_SIGNALS:
-                    signal.signal(number, signal.SIG_IGN)
+                ignore_signals()
                 self._stop()
 
     def _start(self) -> None:
         database = self._start_database()
         for service in self._plan.services:
-            self._prepare([sys.executable, "-m", service.module, "migrate"], f"{service.name}-migrate")
+            self._prepare(
+                [sys.executable, "-m", service.module, "migrate"], f"{service.name}-migrate", self._env
+            )
         addresses = self._start_services()
         self._state.publish({**addresses, "database": database})
         for client in self._plan.clients:
-            self._launch(client.name, list(client.command))
+            self._launch(client.name, list(client.command), without_database(self._env, self._plan))
         if self._plan.load:
-            self._prepare(list(self._plan.load), "load")
+            self._prepare(list(self._plan.load), "load", without_database(self._env, self._plan))
 
     def _start_database(self) -> str:
         """Its URL: DATABASE_URL, or a PostgreSQL of our own; empty when each service was given its own."""
@@ -88,7 +91,7 @@ class Supervisor:
         file = self._state.run / "postgres.json"
         file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "service_kit.embedded", "--data", str(self._state.postgres)]
-        child = self._launch("postgres", [*command, "--endpoint-file", str(file)])
+        child = self._launch("postgres", [*command, "--endpoint-file", str(file)], self._env)
         self._wait_for(child, file.exists)
         facts = json.loads(file.read_text())
         self._env["DATABASE_URL"] = facts["url"]
@@ -105,22 +108,22 @@ class Supervisor:
             address, metrics = addresses[service.name], addresses[f"{service.name}_metrics"]
             flags = ["--listen", address, "--metrics-listen", metrics, "--insecure-dev"]
             flags += [flag.format(**addresses) for flag in service.flags]
-            child = self._launch(service.name, [sys.executable, "-m", service.module, *flags])
+            child = self._launch(service.name, [sys.executable, "-m", service.module, *flags], self._env)
             self._wait_for(child, lambda metrics=metrics: is_healthy(metrics))  # type: ignore[misc]
             self._env[service.address_variable] = address
-            self._say(f"{service.name:10} {address} (metrics http://{metrics}/metrics)")
+            self._say(service_line(service.name, address, metrics))
         return addresses
 
-    def _launch(self, name: str, command: list[str]) -> Child:
-        child = Child(name, command, self._env, self._state.log(name))
+    def _launch(self, name: str, command: list[str], env: Mapping[str, str]) -> Child:
+        child = Child(name, command, env, self._state.log(name))
         self._children.append(child)
         child.start()
         self._remember()
         return child
 
-    def _prepare(self, command: list[str], name: str) -> None:
+    def _prepare(self, command: list[str], name: str, env: Mapping[str, str]) -> None:
         """Runs a command to its end. Raises StackFailed with its last words."""
-        once = Child(name, command, self._env, self._state.log(name))
+        once = Child(name, command, env, self._state.log(name))
         self._children.append(once)
         once.start()
         code = once.wait(START_TIMEOUT)
@@ -164,14 +167,6 @@ class Supervisor:
         self._state.forget()
 
 
-class _Stopped(Exception):
-    """A signal asked to stop."""
-
-
-def _stop(_number: int, _frame: object) -> None:
-    raise _Stopped
-
-
 def is_healthy(metrics_address: str) -> bool:
     """True when the service behind this metrics address says that it serves."""
     host, _, port = metrics_address.rpartition(":")
@@ -186,7 +181,10 @@ def is_healthy(metrics_address: str) -> bool:
 
 
 def wait_until_gone(record: dict[str, object], patience: float = 30.0) -> None:
-    """Waits for the processes of an earlier supervisor, which end by themselves when it was killed."""
+    """Waits for the processes of an earlier supervisor, which end by themselves when it was killed.
+
+    A zombie counts as gone: whoever has to collect it may never do so.
+    """
     processes = record.get("processes")
     ids = processes.values() if isinstance(processes, dict) else ()
     found = []
@@ -198,15 +196,16 @@ def wait_until_gone(record: dict[str, object], patience: float = 30.0) -> None:
                 found.append(process)
         except (psutil.Error, ValueError):
             continue
-    psutil.wait_procs(found, timeout=patience)
+    deadline = time.monotonic() + patience
+    while any(map(_lives, found)) and time.monotonic() < deadline:
+        time.sleep(_TICK)
 
 
-def _clean_environment(plan: Plan, state: StateFolder) -> dict[str, str]:
-    """Ours, without addresses of another stack."""
-    env = {**os.environ, "BATONPASS_HOME": str(state.path)}
-    for service in plan.services:
-        env.pop(service.address_variable, None)
-    return env
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def run_supervisor(plan: Plan, state: StateFolder) -> int:

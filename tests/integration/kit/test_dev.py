@@ -75,6 +75,15 @@ class Dev:
         assert process.returncode == expect, out
         return out
 
+    def in_foreground(self) -> "subprocess.Popen[str]":
+        """`up`, once everything runs."""
+        process = self.start("up")
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Ctrl-C"):
+                break
+        return process
+
     def endpoints(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self.home / "endpoints.json").read_text())
         return found
@@ -118,7 +127,11 @@ def test_detached_stack_serves_until_down_and_comes_back_on_the_same_ports(dev: 
     assert is_healthy(endpoints["first_metrics"])
     assert is_healthy(endpoints["second_metrics"])
     assert {"postgres", "first", "second", "idle"} == set(dev.record()["processes"])
-    assert "serve" not in dev("status")
+    status = dev("status")
+    assert "does not serve" not in status
+    assert endpoints["first_metrics"] in status
+    assert "database   postgresql://" in status
+    assert endpoints["database"] not in status, "the password is not shown"
     assert "runs already" in dev("up", "--detach")
     dev("down")
     assert all_gone(family)
@@ -158,16 +171,87 @@ def test_killed_supervisor_leaves_nothing(dev: Dev) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_end_of_the_foreground_stops_everything(dev: Dev, number: signal.Signals) -> None:
-    process = dev.start("up")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Ctrl-C"):
-            break
+    process = dev.in_foreground()
     family = dev.family()
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == (0 if number is not signal.SIGKILL else -signal.SIGKILL)
     assert all_gone(family)
+
+
+@pytest.mark.parametrize("words", [("down",), ("reset",)])
+def test_stack_in_the_foreground_is_stopped_from_elsewhere(dev: Dev, words: tuple[str, ...]) -> None:
+    """`up` ends by itself, and its supervisor, which only it can collect, holds nobody up."""
+    process = dev.in_foreground()
+    family = [*dev.family(), psutil.Process(process.pid)]
+    assert "stopped" in dev(*words)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in out) == (0, False)
+    assert all_gone(family)
+
+
+def test_down_counts_a_zombie_as_gone(dev: Dev) -> None:
+    """The foreground is held, so the supervisor stays a zombie."""
+    process = dev.in_foreground()
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert "stopped" in dev("down")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_signals_during_the_start_end_it_without_a_traceback(dev: Dev) -> None:
+    process = dev.start("up")
+    assert process.stdout is not None
+    process.stdout.readline()
+    family = dev.family()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGINT):
+        process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in out) == (0, False), out
+    assert all_gone(family)
+
+
+def test_only_services_know_the_database(dev: Dev) -> None:
+    dev.env["PGPASSWORD"] = "secret"
+    dev("up", "--detach")
+    processes = dev.record()["processes"]
+    assert "DATABASE_URL" in psutil.Process(processes["first"]).environ()
+    assert not {"DATABASE_URL", "PGPASSWORD"} & psutil.Process(processes["idle"]).environ().keys()
+
+
+def test_live_view_does_not_know_the_database(dev: Dev, postgres: PostgresForTests) -> None:
+    with postgres.database() as url:
+        dev.env |= {"DATABASE_URL": url, "BATONPASS_FIRST_DATABASE_URL": url}
+        process = dev.in_foreground()
+        (view,) = (child for child in psutil.Process(process.pid).children() if "sleep" in child.cmdline())
+        assert url not in view.environ().values()
+        dev("down")
+        process.communicate(timeout=30)
+
+
+def test_environment_is_kept_when_it_is_active(tmp_path: Path) -> None:
+    """`./dev` finds its own python first on PATH then; it must not build on that, nor delete it."""
+    checkout = tmp_path / "checkout"
+    (checkout / "service_kit" / "dev").mkdir(parents=True)
+    (checkout / "service_kit" / "dev" / "__main__.py").write_text("print('ran')")
+    shutil.copy(ROOT / "dev", checkout)
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text('#!/bin/sh\n[ "$1" = pip ] || exec "$5" -m venv --without-pip "$6"\n')
+    uv.chmod(0o755)
+    environment = checkout / ".batonpass" / "venv"
+    path = f"{uv.parent}:{os.environ['PATH']}"
+    said = ""
+    for active in (path, f"{environment / 'bin'}:{path}"):
+        env = {"PATH": active, "PYTHONPATH": str(checkout)}
+        done = subprocess.run(["./dev", "status"], cwd=checkout, env=env, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+        said += done.stderr
+    assert said.count("making the environment") == 1
 
 
 def test_failed_start_says_why_and_leaves_nothing(dev: Dev) -> None:
@@ -193,5 +277,7 @@ def test_reset_deletes_the_data_and_nothing_else(dev: Dev) -> None:
     dev("up", "--detach")
     (dev.home / "leases").mkdir()
     (dev.home / "mine").touch()
-    dev("reset")
+    out = dev("reset")
+    assert "postgres" in out
+    assert "leases" in out
     assert sorted(path.name for path in dev.home.iterdir()) == ["mine", "plan.toml"]
