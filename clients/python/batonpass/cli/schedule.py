@@ -7,12 +7,15 @@ import click
 
 from batonpass.cli import flags, schedule_edit
 from batonpass.cli import schedule_options as options
-from batonpass.cli.failure import Failure
+from batonpass.cli.failure import Failure, Fault
+from batonpass.cli.output import Record
 from batonpass.cli.pages import listed
+from batonpass.cli.program import program
 from batonpass.cli.records import fire as fire_records
 from batonpass.cli.records import schedule as records
 from batonpass.cli.session import Session, pass_session
 from batonpass.cli.verb import Noun
+from batonpass.cli.verdict import settled
 from batonpass.cli.views import schedule as views
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
 from batonpass.scheduler.v1.schedule_pb2 import Disposition
@@ -115,12 +118,51 @@ def disable(session: Session, schedule_id: str, note: str) -> None:
 )
 @pass_session
 def queue(session: Session, schedule_id: str, overlap: Any, request_id: str) -> None:
-    """Run a schedule now, also a disabled one: its task goes to the queue at once."""
+    """Run a schedule now, also a disabled one, and say what the queue made of it.
+
+    Exit code 1 when the queue has not taken it. While the queue is away, the fire waits for it.
+    """
     request = pb.RunScheduleRequest(schedule_id=schedule_id, request_id=request_id, overlap_policy=overlap)
-    record = fire_records.record(session.schedules.RunSchedule(request).fire)
-    session.say(
-        record, f"Task {record['fire_id']} is on its way to the queue.", "batonpass process waits for it."
-    )
+    (fire,) = settled(session, [session.schedules.RunSchedule(request).fire])
+    record = fire_records.record(fire)
+    refusal = _refusal(record)
+    if refusal is None:
+        session.say(record, *_sentences(record))
+        return
+    if session.form != "table":
+        session.say(record)
+    raise Failure(refusal)
+
+
+def _refusal(fire: Record) -> Fault | None:
+    """Why a run has not become a task; None when it has, or still may."""
+    match fire["disposition"]:
+        case "REJECTED":
+            message = (
+                f"the queue has refused to run {fire['schedule_id']}: {fire['detail'] or 'no reason given'}"
+            )
+            return Fault("REJECTED", message)
+        case "SKIPPED_OVERLAP":
+            message = (
+                f"{fire['schedule_id']} was not run, since it overlaps: {fire['detail'] or 'it runs already'}"
+            )
+            hint = "--overlap buffer-all runs it after the one in the way, --overlap allow-all beside it."
+            return Fault("SKIPPED_OVERLAP", message, hint=hint)
+        case _:
+            return None
+
+
+def _sentences(fire: Record) -> list[str]:
+    if fire["disposition"] == "PENDING":
+        return [
+            f"Task {fire['fire_id']} is on its way: the queue has not taken it yet.",
+            "It is handed over as soon as the queue answers;"
+            f" {program()} schedule fires {fire['schedule_id']} shows what became of it.",
+        ]
+    return [
+        f"Task {fire['fire_id']} is in the queue.",
+        f"{program()} process waits for it; {program()} task get {fire['fire_id']} shows how it went.",
+    ]
 
 
 @schedule.command(
