@@ -60,5 +60,5 @@ def test_cells_are_words() -> None:
 
 def test_lengths_are_rounded_to_what_matters() -> None:
     lengths = (None, 0, 340, 1250, 9999, 12_345, 125_400)
-    words = [None, "0s", "340ms", "1.25s", "10s", "12s", "2m5s"]
+    words = [None, "<1ms", "340ms", "1.25s", "10s", "12s", "2m5s"]
     assert [tables.milliseconds(length) for length in lengths] == words

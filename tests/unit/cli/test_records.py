@@ -148,6 +148,19 @@ def test_a_failed_task_shows_what_its_last_attempt_measured() -> None:
     assert first["output_tail"] == "no such file\n"
 
 
+@pytest.mark.parametrize("state", ["RUNNING", "SCHEDULED"])
+def test_a_task_that_tries_again_shows_the_attempt_that_has_ended(state: str) -> None:
+    running = task_pb2.Attempt(attempt=2, start_time=making.at(making.NOON))
+    record = task.record(making.task(state=state, attempts=[making.attempt(1), running], attempt=2))
+    assert (record["exit_code"], record["duration_ms"], record["error"]) == (3, 1900, "exit code 3")
+
+
+def test_an_attempt_without_a_measured_duration_is_timed_by_the_queue() -> None:
+    report = task_pb2.AttemptReport(exit_code=0)
+    record = task.whole(making.task(state="SUCCEEDED", attempts=[making.attempt(1, report=report)]))
+    assert record["duration_ms"] == record["attempts"][0]["duration_ms"] == 2000
+
+
 def test_an_ended_task_without_attempts_is_timed_by_the_queue() -> None:
     ended = making.task(
         state="SUCCEEDED",

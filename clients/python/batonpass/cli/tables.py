@@ -75,9 +75,11 @@ def to_second(instant: str | None) -> str | None:
 
 
 def milliseconds(length: int | None) -> str | None:
-    """A length in words: `1.25s`, `340ms`, `2m5s`."""
+    """A length in words: `1.25s`, `340ms`, `2m5s`; what was too short to measure is `<1ms`."""
     if length is None:
         return None
+    if length == 0:
+        return "<1ms"
     if 1000 <= length < 10_000:
         return f"{format.number(length / 1000)}s"
     return format.duration(timedelta(milliseconds=length if length < 1000 else round(length, -3)))

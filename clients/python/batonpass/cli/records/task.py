@@ -84,10 +84,20 @@ def _times(task: Task) -> Record:
 
 
 def _outcome(task: Task) -> Record:
-    last = task.attempts[-1] if task.attempts else Attempt()
-    measured = _measured(last.report) if last.HasField("report") else _measured(None)
-    error = task.error or last.report.error or None
-    return {**measured, "duration_ms": _duration(last, task), "error": error}
+    last = _last_ended(task)
+    measured = _measured(last.report if last.HasField("report") else None)
+    duration = _duration(last)
+    return {
+        **measured,
+        "duration_ms": _between(task) if duration is None else duration,
+        "error": task.error or last.report.error or None,
+    }
+
+
+def _last_ended(task: Task) -> Attempt:
+    """Lists carry the last one only, a look at one task all of them and the one that runs."""
+    ended = (one for one in reversed(task.attempts) if one.HasField("end_time") or one.result)
+    return next(ended, Attempt())
 
 
 def _measured(report: AttemptReport | None) -> Record:
@@ -98,13 +108,16 @@ def _measured(report: AttemptReport | None) -> Record:
     }
 
 
-def _duration(last: Attempt, task: Task) -> int | None:
-    """Of the last attempt as its executor measured it, else as the queue saw it."""
-    measured = milliseconds(last.report, "duration") if last.HasField("report") else None
-    if measured is not None:
-        return measured
-    if task.HasField("start_time") and task.HasField("end_time"):
-        return (task.end_time.ToMicroseconds() - task.start_time.ToMicroseconds()) // 1000
+def _duration(one: Attempt) -> int | None:
+    """Of an attempt as its executor measured it, else as the queue saw it, in milliseconds."""
+    measured = milliseconds(one.report, "duration")
+    return _between(one) if measured is None else measured
+
+
+def _between(timed: Attempt | Task) -> int | None:
+    """From start to end in milliseconds; None without both."""
+    if timed.HasField("start_time") and timed.HasField("end_time"):
+        return (timed.end_time.ToMicroseconds() - timed.start_time.ToMicroseconds()) // 1000
     return None
 
 
@@ -123,7 +136,7 @@ def attempt(one: Attempt) -> Record:
         "category": word(FailureCategory, one.category, "FAILURE_CATEGORY_"),
         **_measured(one.report if has_report else None),
         "peak_memory_bytes": one.report.peak_memory_bytes or None,
-        "duration_ms": milliseconds(one.report, "duration"),
+        "duration_ms": _duration(one),
         "output_tail": one.report.output_tail or None,
         "error": one.report.error or None,
     }
