@@ -47,8 +47,8 @@ def test_enqueue_sends_the_whole_template_and_a_deadline(play):
             queue="images",
         )
     )
-    request = play.answer("QueueService.EnqueueTask", queue_pb.EnqueueTaskResponse(created=True))
-    assert call.result(WAIT).created
+    request = play.answer("QueueService.EnqueueTask", queue_pb.EnqueueTaskResponse(task=Task(task_id="t1")))
+    assert call.result(WAIT) == Task(task_id="t1")
     assert request.task_id == "t1"
     assert request.run_time.ToDatetime(UTC) == run_at
     assert json.loads(request.template.payload) == {"image": 7}

@@ -24,10 +24,13 @@ def test_given_comes_before_variable_before_file(tmp_path):
     assert endpoint("queue", None, {"BATONPASS_HOME": str(tmp_path)}) == "127.0.0.1:3"
 
 
-def test_without_home_the_working_directory_is_looked_at(tmp_path, monkeypatch):
+def test_without_home_it_is_looked_for_from_the_working_directory_upwards(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / ".batonpass", {"scheduler": "127.0.0.1:4"})
     assert endpoint("scheduler", None, {}) == "127.0.0.1:4"
+    (tmp_path / "below" / ".batonpass").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "below")
+    assert endpoint("scheduler", None, {}) == "127.0.0.1:4", "the nearest folder upwards that has the file"
 
 
 @pytest.mark.parametrize("content", [{}, {"scheduler": "h:1"}, []])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from batonpass.client.sync_client import Client
     from batonpass.client.tasks import new_task
     from batonpass.client.waiting import has_ended
+    from batonpass.queue.v1.task_pb2 import TaskState
 
 _HOMES = {
     "async_client": ("AsyncClient",),
@@ -56,7 +57,7 @@ _HOMES = {
     "ids": ("uuid7",),
     "specs": ("at", "cron", "every", "on_event"),
     "sync_client": ("Client",),
-    "tasks": ("new_task",),
+    "tasks": ("TaskState", "new_task"),
     "waiting": ("has_ended",),
 }
 
@@ -75,6 +76,7 @@ __all__ = [
     "PermissionDenied",
     "ResourceExhausted",
     "StaleLease",
+    "TaskState",
     "TlsFiles",
     "Unauthenticated",
     "Unavailable",

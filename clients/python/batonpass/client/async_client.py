@@ -26,8 +26,9 @@ class AsyncClient:
     loop.
 
         async with AsyncClient() as client:
-            answer = await client.enqueue("name:resize", payload={"image": 7})
-            print((await client.wait(answer.task.task_id)).state)
+            task = await client.enqueue("name:resize", payload={"image": 7})
+            task = await client.wait(task.task_id)
+            print(TaskState.Name(task.state))
     """
 
     def __init__(

@@ -46,20 +46,29 @@ def endpoint(side: Side, given: str | None = None, environ: Mapping[str, str] = 
     """The target of a service: `HOST:PORT`, or several replicas as in `batonpass.targets`.
 
     In this order: `given`, the variable BATONPASS_SCHEDULER or BATONPASS_QUEUE, `endpoints.json` in
-    BATONPASS_HOME (or in `.batonpass` of the working directory when that is not set). Raises
-    ConfigurationError saying what to set.
+    BATONPASS_HOME, or, when that is not set, in the nearest `.batonpass` from the working directory
+    upwards that has one. Raises ConfigurationError saying what to set.
     """
     found = given or environ.get(_VARIABLE[side])
     if found:
         return found
-    home = Path(environ.get("BATONPASS_HOME") or ".batonpass")
-    found = _from_file(home / _FILE, side)
+    file = _file(environ)
+    found = _from_file(file, side)
     if found:
         return found
     raise ConfigurationError(
         f"no {side} endpoint is known: give {side}=HOST:PORT, set {_VARIABLE[side]},"
-        f" or start one with `./dev up` (looked in {home / _FILE})"
+        f" or start one with `./dev up` (looked in {file})"
     )
+
+
+def _file(environ: Mapping[str, str]) -> Path:
+    home = environ.get("BATONPASS_HOME")
+    if home:
+        return Path(home) / _FILE
+    here = Path.cwd()
+    files = [folder / ".batonpass" / _FILE for folder in (here, *here.parents)]
+    return next(filter(Path.exists, files), files[0])
 
 
 def _from_file(path: Path, side: Side) -> str | None:

@@ -29,8 +29,8 @@ class Client:
     `batonpass.client.errors`.
 
         with Client() as client:
-            task = client.enqueue("name:resize", payload={"image": 7}).task
-            print(client.wait(task.task_id).state)
+            task = client.enqueue("name:resize", payload={"image": 7})
+            print(TaskState.Name(client.wait(task.task_id).state))
     """
 
     def __init__(

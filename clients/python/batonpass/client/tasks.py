@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Unpack
 
-from batonpass.client.call import Call, Listed, Pages, Rpc, same
+from batonpass.client.call import Call, Listed, Pages, Rpc
 from batonpass.client.ids import uuid7
 from batonpass.client.templates import Template, task_template
 from batonpass.client.values import enum_number, timestamp
@@ -50,22 +50,21 @@ def enqueue(
     task_id: str | None = None,
     run_at: datetime | None = None,
     **template: Unpack[Template],
-) -> Call[pb.EnqueueTaskResponse]:
-    """Puts one task into the queue and returns it, stored durably, with `created`; arguments as in
-    `new_task`.
+) -> Call[Task]:
+    """Puts one task into the queue and returns it, stored durably; arguments as in `new_task`.
 
-    Safe to repeat: a known `task_id` with the same content returns the task there is, with `created` false.
-    Raises AlreadyExists for a known `task_id` with other content, FailedPrecondition for a task larger than
-    every executor.
+    Safe to repeat: a known `task_id` with the same content returns the task there is. Where the difference
+    matters, `enqueue_many` tells whether a task was created. Raises AlreadyExists for a known `task_id` with
+    other content, FailedPrecondition for a task larger than every executor.
     """
-    return Call(_ENQUEUE, new_task(handler, task_id=task_id, run_at=run_at, **template), same)
+    return Call(_ENQUEUE, new_task(handler, task_id=task_id, run_at=run_at, **template), _task)
 
 
 def enqueue_many(tasks: Iterable[pb.EnqueueTaskRequest]) -> Sequence[Call[Sequence[pb.EnqueueVerdict]]]:
     """Puts any number of tasks into the queue, in as few calls as they fit; one verdict per task, in order.
 
-    Each task is judged by itself: look at `refused_reason`. A task without id gets one here, so that a
-    repeat is safe.
+    Each task is judged by itself: look at `refused_reason`, and at `created` for repeats. A task without id
+    gets one here, so that a repeat is safe.
     """
     return [Call(_BATCH_ENQUEUE, batch, _verdicts) for batch in _batches(tasks)]
 
@@ -119,7 +118,12 @@ def _batches(tasks: Iterable[pb.EnqueueTaskRequest]) -> Iterator[pb.BatchEnqueue
         yield batch
 
 
-def _task(response: pb.GetTaskResponse | pb.CancelTaskResponse | pb.ReprioritizeTaskResponse) -> Task:
+def _task(
+    response: pb.EnqueueTaskResponse
+    | pb.GetTaskResponse
+    | pb.CancelTaskResponse
+    | pb.ReprioritizeTaskResponse,
+) -> Task:
     return response.task
 
 
