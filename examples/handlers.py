@@ -1,9 +1,10 @@
 """The examples as registered handlers, for agents that run no shell commands.
 
-    PYTHONPATH=examples batonpass agent --handlers handlers:worker
-    batonpass schedule create backup --name "Backup" --handler name:backup --cron "0 2 * * *"
+    PYTHONPATH=examples ./dev batonpass agent --name examples --handlers handlers:worker
+    ./dev batonpass schedule create backup --name "Backup" --handler name:backup --cron "0 2 * * *"
 
-BATONPASS_EXAMPLES_OUTPUT says where results go, default `examples-output` in the working directory.
+BATONPASS_EXAMPLES_OUTPUT says where results go, default `examples-output` in BATONPASS_HOME,
+which is `.batonpass` of the checkout when it is not set.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from pathlib import Path
 from batonpass import NonRetryable, TaskContext, Worker
 
 EXAMPLES = Path(__file__).resolve().parent
-OUTPUT = Path(os.environ.get("BATONPASS_EXAMPLES_OUTPUT", "examples-output"))
+HOME = Path(os.environ.get("BATONPASS_HOME") or EXAMPLES.parent / ".batonpass")
+OUTPUT = Path(os.environ.get("BATONPASS_EXAMPLES_OUTPUT") or HOME / "examples-output")
 
 # sysexits.h: wrong use, bad data, no input. Another attempt would end the same way.
 HOPELESS = (64, 65, 66)
