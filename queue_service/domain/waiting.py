@@ -9,6 +9,7 @@ from queue_service.domain.handler import HandlerKind, parse_handler
 from queue_service.domain.limits import fits_alone, percent
 from queue_service.domain.states import State
 from queue_service.domain.task import Task
+from service_kit.durations import spelled
 
 
 def waiting_reason(
@@ -37,7 +38,7 @@ def waiting_reason(
 
 def _not_due(task: Task, now: datetime) -> str:
     what = "its next attempt" if task.attempt > 1 else "its run time"
-    return f"{what} is in {_rounded(task.run_at - now)}, at {task.run_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{what} is in {spelled(_rounded(task.run_at - now))}, at {task.run_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _no_room(task: Task, able: Sequence[Executor]) -> str:
@@ -85,4 +86,4 @@ def _names(executors: Sequence[Executor]) -> str:
 
 
 def _rounded(duration: timedelta) -> timedelta:
-    return timedelta(seconds=max(0, round(duration.total_seconds())))
+    return timedelta(seconds=round(duration.total_seconds()))

@@ -22,6 +22,7 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.store.outbox import Outbox, Parcel
 from scheduler_service.store.tables import SHARDS
 from service_kit.clock import Clock
+from service_kit.durations import spelled
 from service_kit.errors import DatabaseUnavailable
 from service_kit.health import Health
 from service_kit.logs import logger
@@ -136,7 +137,7 @@ class Handover:
 
     async def _send(self, stream: DueTaskStream, now: datetime) -> float | None:
         if self._window.oldest is not None and now - self._window.oldest > VERDICT_TIMEOUT:
-            raise QueueUnavailable(f"the queue gave no verdict for {VERDICT_TIMEOUT.total_seconds():.0f} s")
+            raise QueueUnavailable(f"the queue gave no verdict for {spelled(VERDICT_TIMEOUT)}")
         shards = await self._shards.take(now)
         self._signals.sends_all = len(shards) == SHARDS
         self._metrics.shards.set(len(shards))

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from scheduler_service.domain.fire import Disposition, time_key
 from scheduler_service.domain.timetable import Timetable
+from service_kit.durations import spelled
 
 _TICK = timedelta(microseconds=1)
 
@@ -47,7 +48,7 @@ def stretch(
 
 def missed(timetable: Timetable, after: datetime, until: datetime, window: timedelta) -> Settled | None:
     """The instants in (after, until] as older than the catch-up window."""
-    detail = f"older than the catch-up window of {window}"
+    detail = f"older than the catch-up window of {spelled(window)}"
     return stretch(timetable, after, until, Disposition.MISSED_WINDOW, detail)
 
 

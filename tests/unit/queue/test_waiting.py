@@ -60,8 +60,8 @@ def test_what_does_not_wait_has_no_reason(state: State) -> None:
 
 def test_a_task_whose_time_has_not_come_names_the_time() -> None:
     later = replace(TASK, state=State.SCHEDULED, run_at=NOW + timedelta(seconds=90))
-    assert reason(later) == "its run time is in 0:01:30, at 2026-01-01T00:01:30Z"
-    assert reason(replace(later, attempt=2)).startswith("its next attempt is in 0:01:30")
+    assert reason(later) == "its run time is in 1m30s, at 2026-01-01T00:01:30Z"
+    assert reason(replace(later, attempt=2)).startswith("its next attempt is in 1m30s")
 
 
 def test_a_task_behind_another_names_the_schedule() -> None:

@@ -186,6 +186,7 @@ def test_what_is_older_than_the_window_is_missed_and_its_edge_is_inside() -> Non
     planned = plan(EVERY_FIVE, CatchUp.ALL, HOUR, START, now)
     missed, *fired = planned.settled
     assert missed.disposition is Disposition.MISSED_WINDOW
+    assert missed.detail == "older than the catch-up window of 1h"
     assert (missed.nominal, missed.last_nominal) == (START + 5 * MINUTE, START + 55 * MINUTE)
     assert [item.nominal for item in fired] == [now - HOUR + 5 * n * MINUTE for n in range(13)]
     assert {item.disposition for item in fired} == {Disposition.PENDING}
