@@ -115,7 +115,7 @@ class TaskTooLarge(FailedPrecondition):
             if wanted > limit
         ] or ["no single executor's limits allow its CPU and memory together"]
         super().__init__(
-            f"{' and '.join(found)}; declare less, or raise the limit with UpdateLimits",
+            f"{' and '.join(found)}; declare less, or raise the limit (UpdateLimits)",
             metadata=_about(
                 queue,
                 task_id,
@@ -158,7 +158,7 @@ class OverLimit(FailedPrecondition):
     def __init__(self, queue: str, task_id: str, why: str) -> None:
         super().__init__(
             f"task {task_id!r} does not fit now: {why};"
-            " wait until something ends, or raise the limit with UpdateLimits",
+            " wait until something ends, or raise the limit (UpdateLimits)",
             metadata=_about(queue, task_id),
         )
 

@@ -46,7 +46,7 @@ def _no_room(task: Task, able: Sequence[Executor]) -> str:
     if not any(fits_alone(need, executor.limits) for executor in able):
         return (
             f"UNSCHEDULABLE: it declares CPU {percent(need.cpu)} % and memory {percent(need.memory)} %,"
-            f" more than the limits of {_names(able)} allow; raise a limit with UpdateLimits"
+            f" more than the limits of {_names(able)} allow; raise a limit (UpdateLimits)"
         )
     refusals = []
     for executor in able:
