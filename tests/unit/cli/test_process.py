@@ -4,6 +4,9 @@ import time
 from typing import Any
 
 import grpc
+import pytest
+from batonpass.cli import process as module
+from batonpass.cli.output import Record
 from batonpass.queue.v1 import queue_service_pb2, task_pb2
 from batonpass.scheduler.v1 import schedule_service_pb2
 from google.protobuf.message import Message
@@ -12,6 +15,7 @@ from tests.support.fake_services import HANG, FakeServices, Refusal
 from tests.unit.cli import making
 from tests.unit.cli.conftest import CommandLine
 
+LATE = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "too late", reason="DEADLINE")
 BEGIN = queue_service_pb2.AwaitTasksResponse(remaining=2)
 
 
@@ -118,3 +122,57 @@ def test_a_queue_that_goes_away_is_a_failure(services: FakeServices, batonpass: 
     services.stream("AwaitTasks", [BEGIN, Refusal(grpc.StatusCode.UNAVAILABLE, "stopping")])
     result = batonpass("process", expect=1)
     assert "the queue service" in result.stderr
+
+
+def test_a_wait_of_no_time_with_nothing_due_is_done(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("AwaitHandover", LATE)
+    assert batonpass("process", "--timeout", "0s").stdout == "Nothing was due.\n"
+
+
+def test_a_schedule_that_is_due_and_has_not_fired_is_open(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    services.answer("AwaitHandover", LATE)
+    due = schedule_service_pb2.GetScheduleStatsResponse(
+        next_fire_time=making.at(making.NOON.replace(year=2000))
+    )
+    services.answer("GetScheduleStats", due)
+    assert batonpass.json("process", "--timeout", "0s", expect=1)["unsettled_fires"] == 1
+
+
+def test_tasks_that_ended_unseen_are_not_called_done(services: FakeServices, batonpass: CommandLine) -> None:
+    services.stream("AwaitTasks", [BEGIN, ended("a", "SUCCEEDED", 1), LATE])
+    assert "nothing is known to be open" in batonpass("process", expect=1).stdout
+
+
+def test_ctrl_c_says_what_has_ended_and_what_is_open(
+    services: FakeServices, batonpass: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.stream("AwaitTasks", [BEGIN, ended("a", "SUCCEEDED", 1), HANG])
+    services.answer("ListTasks", open_tasks)
+    end = module.Wait._end
+
+    def interrupted(wait: module.Wait, task: Record) -> None:
+        end(wait, task)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.Wait, "_end", interrupted)
+    result = batonpass("process", expect=130)
+    assert "Interrupted (1 succeeded); still open:" in result.stdout
+    assert "large waits: cpu: 60 of 80 %" in result.stdout
+
+
+def test_it_says_early_what_nobody_can_run(
+    services: FakeServices, batonpass: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    handled = making.template(handler="name:x")
+    alone = making.task("alone", waiting_reason="no connected executor has registered 'x'", template=handled)
+    large = making.task("large", waiting_reason="cpu: 60 of 80 %", template=handled)
+    services.answer("ListTasks", queue_service_pb2.ListTasksResponse(tasks=[alone, large]))
+    services.stream("AwaitTasks", [BEGIN, HANG])
+    result = batonpass("process", "--timeout", "1s", expect=1)
+    assert result.stderr.splitlines() == [
+        "Nobody can run these for now:",
+        "  alone waits: no connected executor has registered 'x'",
+    ]

@@ -1,23 +1,31 @@
 """`batonpass process`: waits until everything that is due has run."""
 
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import click
 
 from batonpass.cli import flags, format
 from batonpass.cli.failure import Failure, Unfinished
 from batonpass.cli.output import Record
+from batonpass.cli.program import program
 from batonpass.cli.records import task as records
 from batonpass.cli.session import Session, pass_session
 from batonpass.cli.tables import milliseconds
-from batonpass.cli.unfinished import open_tasks, unsettled_fires
-from batonpass.cli.verb import Verb
+from batonpass.cli.unfinished import open_tasks, stuck_tasks, unsettled_fires
+from batonpass.cli.verb import INTERRUPTED, Verb
 from batonpass.queue.v1 import queue_service_pb2 as queue_pb
 from batonpass.scheduler.v1 import schedule_service_pb2 as scheduler_pb
 
-_SHOWN = 20
+PATIENCE: Final = 2.0
+"""Seconds after which a wait says what holds it up."""
+
+_SHOWN: Final = 20
 
 
 class Wait:
@@ -33,6 +41,7 @@ class Wait:
         self.fires = 0
         self.waiting: list[Record] = []
         self.late = False
+        self.interrupted = False
 
     @property
     def failed(self) -> int:
@@ -40,23 +49,31 @@ class Wait:
         return sum(task["status"] == "failed" for task in self.ended)
 
     def run(self) -> None:
-        """Returns when all is done, or when the time is up; `late` says so, `waiting` what for."""
+        """Returns when all is done, when the time is up (`late`) or at Ctrl-C (`interrupted`).
+
+        `waiting` and `fires` then say what is still open.
+        """
         try:
-            self._hand_over()
-            self._follow()
+            with warned(self._session, self._queue):
+                self._hand_over()
+                self._follow()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self._look()
         except Failure as failure:
             if failure.fault.code != "DEADLINE_EXCEEDED":
                 raise
-            self._look()
+            self.late = self._look() or len(self.ended) < self.awaited
 
-    def _look(self) -> None:
-        """What is still open; the queue may be away, and that is then a part of the answer."""
-        self.late = True
-        self.fires = unsettled_fires(self._session)
+    def _look(self) -> bool:
+        """Whether anything is still open; a service may be away, and that is then a part of the answer."""
         try:
+            self.fires = unsettled_fires(self._session)
             self.waiting = open_tasks(self._session, self._queue)
         except Failure as failure:
             self._session.fail(failure)
+            return True
+        return bool(self.fires or self.waiting)
 
     def _hand_over(self) -> None:
         self._session.schedules.AwaitHandover(scheduler_pb.AwaitHandoverRequest(), timeout=self._left())
@@ -99,13 +116,38 @@ def process(session: Session, timeout: timedelta, queue: str) -> None:
     """Wait until everything that is due has run, and show each task as it ends.
 
     Due means at the time of the call. Tasks without a handler are left to pull clients, so they are not
-    waited for. Exit code 1 when a task failed for good, or when the time is up before all have ended.
+    waited for. Exit code 1 when a task failed for good, or when the time is up before all have ended. Ctrl-C
+    ends the wait, not the tasks.
     """
     wait = Wait(session, queue, timeout)
     wait.run()
     session.say(wait.record(), *_summary(wait, timeout))
+    if wait.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
     if wait.late or wait.failed:
         raise Unfinished
+
+
+@contextmanager
+def warned(session: Session, queue: str) -> Iterator[None]:
+    """Says once, on stderr, which tasks nobody can run, when what is inside takes longer than a moment."""
+    _ = session.tasks  # A channel is opened by one thread only.
+    timer = threading.Timer(PATIENCE, _warn, (session, queue))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _warn(session: Session, queue: str) -> None:
+    """A service that is away is told about by the wait itself; ValueError: the wait is over."""
+    with suppress(Failure, ValueError):
+        stuck = stuck_tasks(session, queue)
+        if stuck:
+            reasons = [_reason(task) for task in stuck[:_SHOWN]]
+            session.note("\n".join(["Nobody can run these for now:", *reasons, *_rest(len(stuck))]))
 
 
 def line(task: Record) -> str:
@@ -125,13 +167,19 @@ def line(task: Record) -> str:
 def _summary(wait: Wait, timeout: timedelta) -> list[str]:
     states = Counter(task["state"].lower() for task in wait.ended)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    if not wait.late:
+    if not wait.late and not wait.interrupted:
         return [f"All is done: {counts}." if wait.ended else "Nothing was due."]
-    head = f"Time is up after {format.duration(timeout)} ({counts or 'nothing has ended'}); still open:"
-    fires = [f"  {wait.fires} fires wait for the queue's verdict"] if wait.fires else []
-    more = len(wait.waiting) - _SHOWN
-    rest = [f"  and {more} more: batonpass task list"] if more > 0 else []
-    return [head, *fires, *map(_reason, wait.waiting[:_SHOWN]), *rest]
+    cause = "Interrupted" if wait.interrupted else f"Time is up after {format.duration(timeout)}"
+    who = "1 fire waits" if wait.fires == 1 else f"{wait.fires} fires wait"
+    fires = [f"  {who} for the queue's verdict"] if wait.fires else []
+    reasons = [*fires, *map(_reason, wait.waiting[:_SHOWN]), *_rest(len(wait.waiting))]
+    still = "still open:" if reasons else "nothing is known to be open."
+    return [f"{cause} ({counts or 'nothing has ended'}); {still}", *reasons]
+
+
+def _rest(count: int) -> list[str]:
+    more = count - _SHOWN
+    return [f"  and {more} more: {program()} task list"] if more > 0 else []
 
 
 def _reason(task: Record) -> str:

@@ -1,6 +1,8 @@
 """What has not ended yet, and why: for those whose time to wait is up."""
 
+import re
 from datetime import UTC, datetime
+from typing import Final
 
 from batonpass.cli.output import Record
 from batonpass.cli.pages import listed
@@ -20,11 +22,15 @@ from batonpass.scheduler.v1 import schedule_service_pb2 as scheduler_pb
 _OPEN = (TASK_STATE_RUNNING, TASK_STATE_OFFERED, TASK_STATE_WAITING, TASK_STATE_SCHEDULED)
 _MOST = 1000
 
+_STUCK: Final = re.compile("no connected executor|UNSCHEDULABLE|.* of at most 0 tasks")
+"""How the queue begins its reasons to wait that only somebody's doing ends."""
+
 
 def unsettled_fires(session: Session) -> int:
-    """Number of fires that wait for the queue's verdict."""
+    """Number of fires that wait for the queue's verdict; at least 1 when a schedule is due."""
     reply = session.schedules.GetScheduleStats(scheduler_pb.GetScheduleStatsRequest())
-    return reply.pending_fires
+    is_due = reply.HasField("next_fire_time") and reply.next_fire_time.ToDatetime(UTC) <= datetime.now(UTC)
+    return max(reply.pending_fires, int(is_due))
 
 
 def open_tasks(session: Session, queue: str) -> list[Record]:
@@ -32,6 +38,12 @@ def open_tasks(session: Session, queue: str) -> list[Record]:
     now = datetime.now(UTC)
     found = (task for state in _OPEN for task in _in_state(session, queue, state))
     return [records.record(task) for task in found if is_due(task, now)]
+
+
+def stuck_tasks(session: Session, queue: str) -> list[Record]:
+    """Due tasks that nobody can run as things are; at most 1,000."""
+    found = map(records.record, _in_state(session, queue, TASK_STATE_WAITING))
+    return [task for task in found if task["handler"] and _STUCK.match(task["waiting_reason"] or "")]
 
 
 def is_due(task: Task, now: datetime) -> bool:

@@ -1,12 +1,11 @@
 """The queue, its limits and its executors as tables."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli import format
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, second
+from batonpass.cli.tables import Column, details, grid, key, milliseconds, second
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,8 +66,8 @@ STARVING: Final = (
 
 
 def wait(seconds: float | None) -> str | None:
-    """A wait in words, to the second."""
-    return None if seconds is None else format.duration(timedelta(seconds=round(seconds)))
+    """A wait in words."""
+    return None if seconds is None else milliseconds(round(1000 * seconds))
 
 
 def executors(record: Record) -> "Iterable[RenderableType]":
