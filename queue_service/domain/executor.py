@@ -21,8 +21,8 @@ class Load:
 class Executor:
     """An agent's registration, or a pull client that has leased before.
 
-    `online` says that its session is alive; a pull client has none. `limits` are those in force, `own_limits`
-    says whether any of them is its own.
+    `online` says that its session is alive; of a pull client, which has none, that it holds a lease.
+    `limits` are those in force, `own_limits` says whether any of them is its own.
     """
 
     id: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, and_, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,7 @@ from queue_service.domain.admission import Use
 from queue_service.domain.executor import Executor, Load
 from queue_service.domain.limits import Limits, Overrides, in_force
 from queue_service.store.records import actions
-from queue_service.store.tables import executors, sessions, settings
+from queue_service.store.tables import executors, leases, sessions, settings
 from service_kit.postgres import Database
 
 BUILT_IN = Limits()
@@ -147,18 +147,20 @@ async def read_executors(
 ) -> list[Executor]:
     """Executors by name: the one named, or those after `after`."""
     defaults = (await read_defaults(connection, namespace)).limits
-    wanted = _selection().where(executors.c.namespace == namespace)
+    wanted = _selection(now).where(executors.c.namespace == namespace)
     wanted = wanted.where(executors.c.name == name if name is not None else executors.c.name > after)
     rows = await connection.execute(wanted.order_by(executors.c.name).limit(limit))
     return [_executor(row, defaults, now) for row in rows]
 
 
-def _selection() -> Select[Any]:
-    """Executors with their current session, and the number of their last one."""
+def _selection(now: datetime) -> Select[Any]:
+    """Executors with their current session, the number of their last one, and what pull clients hold."""
     earlier = sessions.alias("earlier")
     last = select(func.max(earlier.c.id)).where(earlier.c.executor == executors.c.id).scalar_subquery()
+    unexpired = exists().where(leases.c.executor == executors.c.id, leases.c.expires_at > now)
     return select(
         executors,
+        and_(executors.c.pull, unexpired).label("holds_pull_lease"),
         sessions.c.expires_at.label("session_expires_at"),
         sessions.c.ended_at.label("session_ended_at"),
         func.coalesce(last, 0).label("last_session"),
@@ -190,7 +192,8 @@ def _executor(row: Row[Any], defaults: Limits, now: datetime) -> Executor:
 
 def _is_online(row: Row[Any], now: datetime) -> bool:
     expires_at: datetime | None = row.session_expires_at
-    return expires_at is not None and row.session_ended_at is None and expires_at > now
+    has_session = expires_at is not None and row.session_ended_at is None and expires_at > now
+    return has_session or row.holds_pull_lease
 
 
 async def _record(

@@ -4,10 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
+from batonpass.queue.v1 import executor_pb2, queue_service_pb2, task_pb2
 from batonpass.queue.v1 import pull_service_pb2 as pb
-from batonpass.queue.v1 import queue_service_pb2, task_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from service_kit.postgres import Database
@@ -47,6 +48,36 @@ async def peek(server: QueueServer, **request: Any) -> pb.PeekTasksResponse:
 
 async def set_limits(queue: QueueServer, **limits: Any) -> None:
     await queue.producer.UpdateLimits(queue_service_pb2.UpdateLimitsRequest(**limits), timeout=TIMEOUT)
+
+
+async def states(queue: QueueServer) -> dict[str, str]:
+    """Of every executor, as lists and status show it."""
+    listed = await queue.producer.ListExecutors(queue_service_pb2.ListExecutorsRequest(), timeout=TIMEOUT)
+    status = await queue.producer.GetQueueStatus(queue_service_pb2.GetQueueStatusRequest(), timeout=TIMEOUT)
+    assert list(status.executors) == list(listed.executors)
+    return {each.name: executor_pb2.ExecutorState.Name(each.state) for each in listed.executors}
+
+
+async def test_a_pull_client_is_online_while_it_holds_an_unexpired_lease(
+    queue: QueueServer, queue_database_url: str
+) -> None:
+    for name in ("a", "b"):
+        await queue.enqueue(name)
+    held = await lease(queue, "a", "ends")
+    await lease(queue, "b", "expires", lease_duration=Duration(seconds=3600))
+    assert await states(queue) == {
+        "ends": "EXECUTOR_STATE_ONLINE",
+        "expires": "EXECUTOR_STATE_ONLINE",
+    }
+    await complete(queue, "a", held.lease_token)
+    owner = await asyncpg.connect(queue_database_url)
+    # Whether the reaper has been there already makes no difference.
+    await owner.execute("UPDATE queue.leases SET expires_at = now() - interval '1 s'")
+    await owner.close()
+    assert await states(queue) == {
+        "ends": "EXECUTOR_STATE_OFFLINE",
+        "expires": "EXECUTOR_STATE_OFFLINE",
+    }
 
 
 async def test_a_lease_comes_with_payload_token_and_end(queue: QueueServer) -> None:

@@ -29,19 +29,19 @@ class _ExecutorStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executo
     EXECUTOR_STATE_UNSPECIFIED: _ExecutorState.ValueType  # 0
     """Not known."""
     EXECUTOR_STATE_ONLINE: _ExecutorState.ValueType  # 1
-    """Its session is alive."""
+    """Its session is alive. A pull client, which has none, holds at least one lease that has not expired."""
     EXECUTOR_STATE_OFFLINE: _ExecutorState.ValueType  # 2
-    """Its session ended or ran out, or it is a pull client, which has none."""
+    """Its session ended or ran out, or it is a pull client that holds nothing."""
 
 class ExecutorState(_ExecutorState, metaclass=_ExecutorStateEnumTypeWrapper):
-    """Whether an executor can be given work."""
+    """Whether an executor is there."""
 
 EXECUTOR_STATE_UNSPECIFIED: ExecutorState.ValueType  # 0
 """Not known."""
 EXECUTOR_STATE_ONLINE: ExecutorState.ValueType  # 1
-"""Its session is alive."""
+"""Its session is alive. A pull client, which has none, holds at least one lease that has not expired."""
 EXECUTOR_STATE_OFFLINE: ExecutorState.ValueType  # 2
-"""Its session ended or ran out, or it is a pull client, which has none."""
+"""Its session ended or ran out, or it is a pull client that holds nothing."""
 Global___ExecutorState: _TypeAlias = ExecutorState  # noqa: Y015
 
 @_typing.final
@@ -173,7 +173,7 @@ class Executor(_message.Message):
     name: _builtins.str
     """Name, unique in the namespace."""
     state: Global___ExecutorState.ValueType
-    """Whether it can be given work."""
+    """Whether it is there."""
     session_epoch: _builtins.int
     """Epoch of its current or last session; rises with each session. 0 for a pull client."""
     allows_shell: _builtins.bool
