@@ -19,7 +19,7 @@ Answers = list[FinishAnswer]
 
 
 class Completion:
-    """Stores how leases ended; `returned` is told which tasks wait again.
+    """Stores how leases ended; `returned` is told which tasks wait again, `count` what was answered.
 
     `ended` and `waiting` may be set: called when tasks have ended for good, and when some wait again.
     """
@@ -30,11 +30,13 @@ class Completion:
         clock: Clock,
         ledger: Ledger,
         returned: Callable[[Sequence[Returned]], None],
+        count: Callable[[Sequence[FinishAnswer]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ledger = ledger
         self._returned = returned
+        self._count = count
         self.ended: Callable[[], None] = lambda: None
         self.waiting: Callable[[], None] = lambda: None
         self._group: GroupCommit[Batch, Answers] = GroupCommit(self._flush, MOST_CALLS_IN_A_GROUP)
@@ -66,6 +68,7 @@ class Completion:
                 [report for batch in batches for report in batch], self._clock.now()
             )
             self._ledger.release(batch.released)
+        self._count(batch.answers)
         if batch.returned:
             self._returned(batch.returned)
             self.waiting()

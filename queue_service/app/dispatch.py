@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from queue_service.app.candidates import Candidates
 from queue_service.app.completion import Completion
+from queue_service.app.dispatch_metrics import DispatchMetrics
 from queue_service.app.dispatcher import Dispatcher
 from queue_service.app.heartbeats import Heartbeats
 from queue_service.app.ledger import Ledger
@@ -43,15 +46,25 @@ class Databases:
 class Dispatch:
     """Makes and runs the parts; the database and the clock may not be there yet."""
 
-    def __init__(self, databases: Databases, clock: Clock, terms: Terms, replica: str) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        clock: Clock,
+        terms: Terms,
+        replica: str,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
         wake = asyncio.Event()
+        metrics = DispatchMetrics(registry or CollectorRegistry())
         self._clock = clock
         sessions = SessionStore(databases.liveness)
         claims = ClaimStore(databases.claims)
         self._candidates = Candidates(wake)
         ledger = Ledger(SessionStore(databases.claims), wake)
         lookout = Lookout(ListStore(databases.claims), clock, self._candidates)
-        self.completion = Completion(FinishStore(databases.finish), clock, ledger, self._returned)
+        self.completion = Completion(
+            FinishStore(databases.finish), clock, ledger, self._returned, metrics.ended
+        )
         self._heartbeats = Heartbeats(sessions, clock, terms)
         self._persistence = Persistence()
         self.starts = Starts(StartStore(databases.finish), self._persistence, self._lost)
@@ -69,8 +82,9 @@ class Dispatch:
             SessionStore(databases.finish), tools, ledger, self._candidates, replica, lookout.survey
         )
         self.dispatcher = Dispatcher(
-            claims, clock, terms, ledger, self._candidates, lookout, self.roster, wake
+            claims, clock, terms, ledger, self._candidates, lookout, self.roster, metrics, wake
         )
+        metrics.watch_sessions(lambda: len(self.roster.sessions))
         self.recall = Recall(SessionStore(databases.finish), clock, terms, self.roster)
         self.reaper = Reaper(SessionStore(databases.finish), self.completion, clock, terms)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from queue_service.app.candidates import Candidates, serves
+from queue_service.app.dispatch_metrics import DispatchMetrics
 from queue_service.app.fifo import FifoList
 from queue_service.app.ledger import Ledger
 from queue_service.app.lookout import Lookout
@@ -48,6 +49,7 @@ class Dispatcher:
         candidates: Candidates,
         lookout: Lookout,
         roster: Roster,
+        metrics: DispatchMetrics,
         wake: asyncio.Event,
     ) -> None:
         self._claims = claims
@@ -57,6 +59,7 @@ class Dispatcher:
         self._candidates = candidates
         self._lookout = lookout
         self._roster = roster
+        self._metrics = metrics
         self._unparked_at = float("-inf")
         self._resting: dict[int, float] = {}
         self._dispatching = Loop("dispatcher", self.step, POLL, wake)
@@ -134,7 +137,7 @@ class Dispatcher:
 
     async def _give(self, placements: Sequence[Placement], sessions: dict[int, Session]) -> None:
         now = self._clock.now()
-        with self._ledger.moving():
+        with self._ledger.moving(), self._metrics.claim_seconds.time():
             claimed = await self._claims.claim(
                 placements,
                 {executor: session.id for executor, session in sessions.items()},
@@ -143,6 +146,17 @@ class Dispatcher:
             )
             self._ledger.charge(claimed.amounts())
         self._forget(placements, claimed)
+        self._hand_over(placements, claimed, sessions)
+        refused = sum(each.executor in claimed.refused for each in placements)
+        won = len(claimed.leases)
+        self._metrics.claimed(won, len(placements) - won - refused, refused)
+        if claimed.refused:
+            await self._look_into(claimed.refused)
+
+    def _hand_over(
+        self, placements: Sequence[Placement], claimed: Claimed, sessions: dict[int, Session]
+    ) -> None:
+        """Offers what was won, most urgent first."""
         offers: defaultdict[int, list[Lease]] = defaultdict(list)
         for placement in placements:
             lease = claimed.leases.get(placement.candidate.task)
@@ -150,8 +164,6 @@ class Dispatcher:
                 offers[placement.executor].append(lease)
         for executor, leases in offers.items():
             sessions[executor].offer(leases)
-        if claimed.refused:
-            await self._look_into(claimed.refused)
 
     async def _look_into(self, refused: frozenset[int]) -> None:
         """Learns what executors that were refused really have; they rest a little, in case it is not that.

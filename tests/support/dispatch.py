@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from batonpass.queue.v1 import dispatch_service_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from queue_service.api.dispatch_service import DispatchService
 from queue_service.app.dispatch import Databases, Dispatch
@@ -35,6 +36,7 @@ class Replica:
     databases: Databases
     clock: DatabaseClock
     loops: "asyncio.Task[None]"
+    registry: CollectorRegistry
 
     async def stop_loops(self) -> None:
         """No more claims, recalls or rescues."""
@@ -48,14 +50,15 @@ async def replica(url: str, terms: Terms = QUICK, name: str = "replica") -> Asyn
     databases = Databases(*(_database(url, size) for size in (4, 4, 2)))
     clock = DatabaseClock(databases.liveness.now)
     await clock.start()
-    dispatch = Dispatch(databases, clock, terms, name)
+    registry = CollectorRegistry()
+    dispatch = Dispatch(databases, clock, terms, name, registry)
     server = RpcServer()
     server.add(
         dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server, DispatchService(dispatch.roster)
     )
     address = await server.start("127.0.0.1:0", insecure_dev=True)
     loops = asyncio.create_task(dispatch.run())
-    running = Replica(address, dispatch, databases, clock, loops)
+    running = Replica(address, dispatch, databases, clock, loops, registry)
     try:
         yield running
     finally:

@@ -127,6 +127,25 @@ async def test_newer_session_supersedes(queue_database_url: str) -> None:
         assert await value(database, "SELECT used_tasks FROM queue.executors") == 2
 
 
+async def test_work_of_a_superseded_instance_waits_until_it_is_surely_over(queue_database_url: str) -> None:
+    """The old one may still run it: the new one gets it when the old session is over, as attempt 2."""
+    async with (
+        replica(queue_database_url) as queue,
+        Agent(queue.address) as old,
+        Agent(queue.address) as new,
+    ):
+        database = queue.databases.finish
+        await put(database, queue.clock.now())
+        await old.connect(credit=1)
+        await running(queue, old, 1)
+        await new.connect(credit=1, beats=True)
+        expires_at = await value(database, "SELECT expires_at FROM queue.sessions ORDER BY id LIMIT 1")
+        (offer,) = await new.offers(1)
+        assert queue.clock.now() >= expires_at + QUICK.margin
+        assert offer.attempt == 2
+        assert await broken_rules(database) == []
+
+
 async def test_newer_session_on_another_replica_supersedes(queue_database_url: str) -> None:
     """The old one learns of it by its next heartbeat, which is not acknowledged."""
     async with (
