@@ -90,7 +90,7 @@ class Queue:
             liveness=self._database("liveness", 2),
         )
         self._ended, self._happened = Bell(), Bell()
-        self._dispatch = Dispatch(dispatch, self._clock, settings.terms, replica)
+        self._dispatch = Dispatch(dispatch, self._clock, settings.terms, replica, self._metrics.registry)
         intake_store = IntakeStore(self._database("intake", 2), settings.key_retention)
         self._signals = Signals(
             self._notifier.notify,
@@ -101,6 +101,7 @@ class Queue:
             self._happened,
         )
         self._dispatch.completion.ended = self._signals.ended
+        self._dispatch.completion.waiting = self._signals.returned
         self._claims = ClaimStore(dispatch.claims)
         self._intake = Intake(
             intake_store,

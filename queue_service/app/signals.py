@@ -53,6 +53,11 @@ class Signals:
             self._dispatcher.push(candidates)
             self._notify(TASKS)
 
+    def returned(self) -> None:
+        """Tasks wait again, or will: the dispatcher here knows, others may be the ones that can run them."""
+        self._happened.ring()
+        self._notify(TASKS)
+
     def limits_changed(self) -> None:
         """Executors may be given more, or other tasks, than before."""
         self._forget_limits()
