@@ -31,8 +31,8 @@ def test_broken_rules_are_told_with_field_and_rule(services: FakeServices, baton
     result = batonpass("task", "get", "t", expect=1)
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        "Error: schedule.template.priority: must be at most 10 (and 1 more)",
-        "  schedule.time_zone: Mars/Olympus is no IANA zone",
+        "Error: --priority: must be at most 10",
+        "  --time-zone: Mars/Olympus is no IANA zone",
     ]
 
 

@@ -6,13 +6,16 @@ from typing import Any
 
 import click
 
+from batonpass.cli.wording import told
+
 
 @dataclass(frozen=True)
 class Fault:
     """The facts of one failure.
 
     `code` is the gRPC status code's name, or a word of the command line's own; `violations` are pairs of a
-    field's path and the rule that it breaks; `hint` says what to do next; `retry_after` is in seconds.
+    field's path and the rule that it breaks; `hint` says what to do next; `retry_after` is in seconds; `call`
+    is the name of the call that failed, such as `RunSchedule`.
     """
 
     code: str
@@ -24,6 +27,7 @@ class Fault:
     address: str | None = None
     retry_after: float | None = None
     hint: str | None = None
+    call: str = ""
 
     def record(self) -> dict[str, Any]:
         """As `-o json` prints it."""
@@ -40,17 +44,14 @@ class Fault:
         }
 
     def text(self) -> str:
-        """As people read it: what is wrong, field by field, and what to do next."""
-        lines = [f"Error: {self.message}"]
-        lines += [f"  {line}" for line in self._rules() if line not in self.message]
+        """As people read it: what is wrong, option by option, and what to do next."""
+        first, *more = told(self.message, self.violations, self.call)
+        lines = [f"Error: {first}", *(f"  {line}" for line in more)]
         if self.retry_after:
             lines.append(f"  It may be repeated after {self.retry_after:g} s.")
         if self.hint:
             lines.append(f"Next: {self.hint}")
         return "\n".join(lines)
-
-    def _rules(self) -> list[str]:
-        return [f"{field}: {rule}" if field else rule for field, rule in self.violations]
 
 
 class Failure(click.ClickException):

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import grpc
 
 from batonpass.cli.failure import Fault
+from batonpass.cli.program import as_called
 from batonpass.client.errors import BatonpassError
 from batonpass.client.status import error_of
 
@@ -29,6 +30,7 @@ def fault(call: grpc.RpcError, peer: Peer, method: str) -> Fault:
         address=peer.address,
         retry_after=error.retry_after.total_seconds() if error.retry_after else None,
         hint=_next_step(error, peer, method),
+        call=method.rpartition("/")[2],
     )
 
 
@@ -49,16 +51,16 @@ def _silence(error: BatonpassError, peer: Peer) -> str:
 def _next_step(error: BatonpassError, peer: Peer, method: str) -> str | None:
     known = _REASONS.get(error.reason)
     if known is None:
-        return _hint(error, peer, method)
-    return known.format(task_id=error.metadata.get("task_id", "ID"))
+        known = _hint(error, peer, method)
+    return known and as_called(known.replace("TASK_ID", error.metadata.get("task_id", "ID")))
 
 
 _REASONS: Final = {
     "TASK_TOO_LARGE": "batonpass queue limits shows the limits, and raises them.",
     "OVER_LIMIT": "batonpass queue status shows what is in use; batonpass queue limits raises the limits.",
-    "TASK_NOT_WAITING": "batonpass task get {task_id} shows where it is.",
-    "TASK_ENDED": "batonpass task get {task_id} shows how it ended.",
-    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get {task_id} says where.",
+    "TASK_NOT_WAITING": "batonpass task get TASK_ID shows where it is.",
+    "TASK_ENDED": "batonpass task get TASK_ID shows how it ended.",
+    "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get TASK_ID says where.",
     "NO_TASK": "batonpass task next says why nothing can start.",
 }
 

@@ -113,9 +113,15 @@ _TASK: Final = (
     click.option("--priority", type=INT32, metavar="N", help="1 to 10, 10 = most urgent.  [default: 5]"),
     click.option("--cpu", type=PERCENT, help="Most CPU it uses, in percent of the host.  [default: 0]"),
     click.option("--memory", type=PERCENT, help="Most memory it uses, in percent of the host.  [default: 0]"),
-    click.option("--retry-policy", metavar="NAME", help="standard, none or aggressive.  [default: standard]"),
     click.option(
-        "--circuit-breaker", metavar="NAME", help="Name of the circuit breaker.  [default: default]"
+        "--retry-policy",
+        metavar="NAME",
+        help="standard (5 attempts), none (1) or aggressive (3 within 30s).  [default: standard]",
+    ),
+    click.option(
+        "--circuit-breaker",
+        metavar="NAME",
+        help="Circuit breaker; only `default` exists.  [default: default]",
     ),
     click.option("--timeout", type=DURATION, help="Longest an attempt may run.  [default: 1h]"),
     click.option("--payload", type=DOCUMENT, help="Input of the handler: JSON, or @FILE with it."),

@@ -19,6 +19,7 @@ from batonpass.cli.session import Session, pass_session
 from batonpass.cli.tables import milliseconds
 from batonpass.cli.unfinished import open_tasks, stuck_tasks, unsettled_fires
 from batonpass.cli.verb import INTERRUPTED, Verb
+from batonpass.cli.views.task import why as why_it_waits
 from batonpass.queue.v1 import queue_service_pb2 as queue_pb
 from batonpass.scheduler.v1 import schedule_service_pb2 as scheduler_pb
 
@@ -191,5 +192,5 @@ def _reason(task: Record) -> str:
         case "SCHEDULED":
             why = f"waits for attempt {task['attempt']} at {task['run_at']}"
         case _:
-            why = f"waits: {task['waiting_reason'] or 'for its turn'}"
+            why = f"waits: {why_it_waits(task) or 'for its turn'}"
     return f"  {task['task_id']} {why}"

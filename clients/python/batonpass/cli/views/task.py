@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from batonpass.cli.output import Record
 from batonpass.cli.tables import Column, details, grid, key, millis, second, text
 from batonpass.cli.views.schedule import urgency
+from batonpass.cli.wording import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -15,6 +16,11 @@ def uses(record: Record) -> str:
     """`cpu 10 % memory 15 %`; empty when it declares nothing."""
     declared = (("cpu", "estimated_cpu_percent"), ("memory", "estimated_memory_percent"))
     return " ".join(f"{word} {record[name]:g} %" for word, name in declared if record[name])
+
+
+def why(record: Record) -> str | None:
+    """Why it waits, and what would help."""
+    return plain(record["waiting_reason"]) if record["waiting_reason"] else None
 
 
 _IDENTITY: Final = (key("TASK", "task_id"), key("STATE", "state"), Column("PRIORITY", urgency, drop=3))
@@ -27,10 +33,10 @@ TASKS: Final = (
     second("ENQUEUED", "enqueued_at", drop=2),
     second("ENDED", "ended_at", drop=1),
     millis("TOOK", "duration_ms", drop=1),
-    Column("WHY", lambda task: task["waiting_reason"] or task["error"], free=True),
+    Column("WHY", lambda task: why(task) or task["error"], free=True),
 )
 
-BLOCKED: Final = (*_IDENTITY, Column("USES", uses, drop=1), text("WHY IT WAITS", "waiting_reason"))
+BLOCKED: Final = (*_IDENTITY, Column("USES", uses, drop=1), Column("WHY IT WAITS", why, free=True))
 
 ATTEMPTS: Final = (
     key("TRY", "attempt"),
@@ -53,7 +59,8 @@ def tasks(record: Record) -> "Iterable[RenderableType]":
 
 def task(record: Record) -> "Iterable[RenderableType]":
     """One task, field by field, then its attempts and the end of the last output."""
-    yield details({name: value for name, value in record.items() if name != "attempts"})
+    shown = {name: value for name, value in record.items() if name != "attempts"}
+    yield details({**shown, "waiting_reason": why(record)})
     attempts = record.get("attempts") or []
     if attempts:
         yield ""
