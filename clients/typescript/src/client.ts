@@ -10,6 +10,7 @@ import { EventService } from "../gen/batonpass/scheduler/v1/event_service_pb.js"
 import { ScheduleService } from "../gen/batonpass/scheduler/v1/schedule_service_pb.js";
 
 export { durationFromMs, msFromDuration } from "./durations.js";
+export { endpointOf, type Side } from "./endpoints.js";
 export { fieldViolations, reasonOf } from "./errors.js";
 
 /** Deadline of a unary call that names none, in milliseconds. The services refuse unary calls without one. */

@@ -1,6 +1,6 @@
 // Enqueues a task, leases it through the pull API, completes it, and prints what it did as one JSON document.
 //
-//   BATONPASS_QUEUE      endpoint of the queue service, `host:port` (required)
+//   BATONPASS_QUEUE      endpoint of the queue service, `host:port`; default: that of a running `./dev up`
 //   BATONPASS_NAMESPACE  default `default`
 //   BATONPASS_TLS_CERT, BATONPASS_TLS_KEY, BATONPASS_TLS_CA  PEM files; all three or none (plaintext, loopback only)
 
@@ -10,10 +10,10 @@ import { hostname } from "node:os";
 import process from "node:process";
 
 import { type Task, TaskState } from "../gen/batonpass/queue/v1/task_pb.js";
-import { connectQueue, durationFromMs, fieldViolations, type Queue, reasonOf, type TlsFiles } from "./client.js";
+import { connectQueue, durationFromMs, endpointOf, fieldViolations, type Queue, reasonOf, type TlsFiles } from "./client.js";
 
 async function main(): Promise<void> {
-  const queue = connectQueue(required("BATONPASS_QUEUE"), {
+  const queue = connectQueue(endpointOf("queue"), {
     namespace: process.env["BATONPASS_NAMESPACE"] ?? "default",
     actor: `typescript-example@${hostname()}`,
     ...tlsFromEnvironment(),
