@@ -63,7 +63,7 @@ def test_lives_are_ten_years_and_825_days() -> None:
 
 def test_nothing_is_overwritten_without_force(batonpass: CommandLine, folder: Path) -> None:
     before = (folder / "ca.key").read_bytes()
-    error = batonpass.error("certs", "init", "--out", str(folder))
+    error = batonpass.error("certs", "init", "--out", str(folder), expect=2)
     assert error["code"] == "ALREADY_EXISTS"
     assert "--force" in error["hint"]
     assert (folder / "ca.key").read_bytes() == before

@@ -122,7 +122,7 @@ def test_without_an_address_it_says_how_to_give_one(
     batonpass: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BATONPASS_QUEUE")
-    error = batonpass.error("task", "list")
+    error = batonpass.error("task", "list", expect=2)
     assert error["code"] == "CONFIGURATION"
     assert "--queue-address" in error["hint"]
 
@@ -138,12 +138,22 @@ def test_addresses_come_from_flags_or_the_endpoints_file(
 
 
 def test_plaintext_to_another_machine_is_refused(batonpass: CommandLine) -> None:
-    result = batonpass("--queue-address", "queue.example.org:7070", "task", "list", expect=1)
-    assert "needs TLS" in result.stderr
+    result = batonpass("--queue-address", "queue.example.org:7070", "task", "list", expect=2)
+    assert "needs TLS. Give --tls-ca" in result.stderr
+
+
+@pytest.mark.parametrize("address", ["nonsense", ":7070", "host:port", "host:0", "ipv4:127.0.0.1"])
+def test_an_address_without_host_and_port_is_wrong_usage(
+    services: FakeServices, batonpass: CommandLine, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    assert "HOST:PORT" in batonpass("--queue-address", address, "task", "list", expect=2).stderr
+    monkeypatch.setenv("BATONPASS_QUEUE", address)
+    assert "write HOST:PORT" in batonpass("task", "list", expect=2).stderr
+    assert services.calls == []
 
 
 def test_files_of_tls_that_are_not_there_are_named(batonpass: CommandLine) -> None:
-    result = batonpass("--tls-ca", "/nowhere/ca.pem", "task", "list", expect=1)
+    result = batonpass("--tls-ca", "/nowhere/ca.pem", "task", "list", expect=2)
     assert "/nowhere/ca.pem" in result.stderr
 
 

@@ -125,7 +125,7 @@ def test_execute_remembers_the_token_for_complete(
 
 
 def test_complete_without_a_lease_says_what_to_do(services: FakeServices, batonpass: CommandLine) -> None:
-    error = batonpass.error("task", "complete", "inventory", "--exit-code", "0")
+    error = batonpass.error("task", "complete", "inventory", "--exit-code", "0", expect=2)
     assert error["code"] == "NO_LEASE_TOKEN"
     assert "task execute inventory" in error["hint"]
     assert "--lease-token" in error["hint"]
@@ -164,7 +164,8 @@ def test_a_stale_lease_is_forgotten(services: FakeServices, batonpass: CommandLi
     error = batonpass.error("task", "complete", "inventory", "--exit-code", "0")
     assert error["reason"] == "STALE_LEASE"
     assert "stop the work" in error["hint"]
-    assert batonpass.error("task", "complete", "inventory", "--exit-code", "0")["code"] == "NO_LEASE_TOKEN"
+    error = batonpass.error("task", "complete", "inventory", "--exit-code", "0", expect=2)
+    assert error["code"] == "NO_LEASE_TOKEN"
 
 
 def test_a_token_survives_a_service_that_is_away(services: FakeServices, batonpass: CommandLine) -> None:

@@ -23,7 +23,11 @@ from batonpass.cli.verb import Verb
 )
 @click.option("--name", metavar="NAME", help="Its name, unique in the namespace.  [default: the host's name]")
 @click.option(
-    "--queue", "queue_address", metavar="HOST:PORT", help="Queue service.  [env var: BATONPASS_QUEUE]"
+    "--queue",
+    "queue_address",
+    type=flags.ADDRESS,
+    metavar="HOST:PORT",
+    help="Queue service.  [env var: BATONPASS_QUEUE]",
 )
 @click.option(
     "--allow-shell", is_flag=True, help="Run shell commands: whoever can enqueue can then do as you can."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batonpass.cli.failure import Failure, Fault
+from batonpass.cli.failure import Failure, Fault, Misuse
 from batonpass.cli.format import time
 from batonpass.cli.session import Session, pass_session
 from batonpass.cli.verb import Noun
@@ -92,7 +92,7 @@ def _write(out: Path, made: "dict[str, Pem]", force: bool) -> None:
     there = [path for path in files if path.exists()]
     if there and not force:
         hint = "--force replaces all of them; --out puts the new ones elsewhere."
-        raise Failure(Fault("ALREADY_EXISTS", f"{there[0]} exists already; nothing was written", hint=hint))
+        raise Misuse(Fault("ALREADY_EXISTS", f"{there[0]} exists already; nothing was written", hint=hint))
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, (content, mode) in files.items():

@@ -10,7 +10,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
-from batonpass.cli.failure import Failure, Fault
+from batonpass.cli import parse
+from batonpass.cli.failure import Failure, Fault, Misuse
 from batonpass.cli.faults import Peer, fault
 from batonpass.client.channels import open_channel
 from batonpass.client.endpoints import Side, endpoint
@@ -31,13 +32,13 @@ class Connection(NamedTuple):
 
 
 def connect(name: Side, address: str | None, session: "Session") -> Connection:
-    """Opens a channel to the service `name`; nothing is sent before the first call. Raises Failure."""
+    """Opens a channel to the service `name`; nothing is sent before the first call. Raises Misuse."""
     try:
-        peer = Peer(name, endpoint(name, address))
+        peer = Peer(name, parse.address(endpoint(name, address)))
         channel = open_channel(peer.address, session.tls)
-    except ConfigurationError as error:
+    except (ConfigurationError, ValueError) as error:
         hint = f"--{name}-address or BATONPASS_{name.upper()} says where the {name} service is."
-        raise Failure(Fault("CONFIGURATION", error.message, service=name, hint=hint)) from None
+        raise Misuse(Fault("CONFIGURATION", str(error), service=name, hint=hint)) from None
     metadata = caller_metadata(session.namespace, session.actor)
     calls = Calls(peer, metadata, session.timeout.total_seconds())
     return Connection(peer, grpc.intercept_channel(channel, calls))

@@ -64,6 +64,12 @@ class Failure(click.ClickException):
         self.fault = fault
 
 
+class Misuse(Failure):
+    """A mistake that was found on this machine, before any service was asked: exit code 2."""
+
+    exit_code = 2
+
+
 class Unfinished(click.exceptions.Exit):
     """Everything has been said already; only the exit code 1 is left."""
 

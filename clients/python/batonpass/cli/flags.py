@@ -69,6 +69,7 @@ TIME: Final = Parsed("time", lambda text: parse.time(text, datetime.now(UTC)))
 PERCENT: Final = Parsed("pct", parse.percent)
 DOCUMENT: Final = Parsed("json|@file", lambda text: parse.document(text, _read_file))
 LABEL: Final = Parsed("key=value", parse.label)
+ADDRESS: Final = Parsed("host:port", parse.address)
 INT32: Final = Parsed("n", lambda text: parse.whole(text, bits=32))
 INT64: Final = Parsed("n", lambda text: parse.whole(text, bits=64))
 

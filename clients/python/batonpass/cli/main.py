@@ -31,7 +31,8 @@ COMMANDS: Final = {
 HELP: Final = """Decides when work is due, whether it fits, where it runs and what happened to it.
 
 \b
-Exit codes: 0 done, 1 a failure reported by a service or by the work, 2 wrong usage.
+Exit codes: 0 done, 1 a failure reported by a service or by the work, also a service that is away, 2 wrong
+usage, 130 Ctrl-C.
 Services are found through BATONPASS_SCHEDULER and BATONPASS_QUEUE (HOST:PORT), else through endpoints.json in
 BATONPASS_HOME or .batonpass, which ./dev up writes.
 
@@ -85,10 +86,16 @@ def show_version(context: click.Context, parameter: click.Parameter, wanted: boo
 )
 @click.option(
     "--scheduler-address",
+    type=flags.ADDRESS,
     metavar="HOST:PORT",
     help="Scheduler service.  [env var: BATONPASS_SCHEDULER]",
 )
-@click.option("--queue-address", metavar="HOST:PORT", help="Queue service.  [env var: BATONPASS_QUEUE]")
+@click.option(
+    "--queue-address",
+    type=flags.ADDRESS,
+    metavar="HOST:PORT",
+    help="Queue service.  [env var: BATONPASS_QUEUE]",
+)
 @click.option(
     "--namespace",
     metavar="NAME",

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from batonpass.targets import addresses
+
 _UNITS: Final = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -119,6 +121,17 @@ def label(text: str) -> tuple[str, str]:
     if not separator or not key:
         raise ValueError(f"{text!r} is no label: write KEY=VALUE")
     return key, value
+
+
+def address(text: str) -> str:
+    """`text` unchanged, after a check that each address in it has a host and a port; see `batonpass.targets`."""
+    if text.startswith(("unix:", "unix-abstract:")):
+        return text
+    for one in addresses(text):
+        host, _, port = one.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or not 1 <= int(port) <= 65_535:
+            raise ValueError(f"{one!r} is no address: write HOST:PORT, such as 127.0.0.1:7070")
+    return text
 
 
 def cron_fields(expression: str) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batonpass.cli.failure import Failure, Unfinished
+from batonpass.cli.failure import Failure
 from batonpass.cli.output import Record
 from batonpass.cli.records import queue as queue_records
 from batonpass.cli.records import schedule as schedule_records
@@ -35,7 +35,7 @@ def stats(session: Session) -> None:
     for failure in failures:
         session.fail(failure)
     if failures:
-        raise Unfinished
+        raise click.exceptions.Exit(max(failure.exit_code for failure in failures))
 
 
 def _try(read: Callable[[], Record], failures: list[Failure]) -> Record | None:

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from batonpass.cli import flags
-from batonpass.cli.failure import Failure, Fault
+from batonpass.cli.failure import Failure, Fault, Misuse
 from batonpass.cli.leases import Key, own_leases
+from batonpass.cli.program import program
 from batonpass.cli.records import task as records
 from batonpass.cli.records.values import instant
 from batonpass.cli.session import Session, pass_session
@@ -172,8 +173,8 @@ def _token(key: Key) -> int:
     if token is None:
         place = f"(queue {key.queue}, namespace {key.namespace})"
         message = f"no lease of task {key.task_id} {place} is remembered here"
-        hint = f"batonpass task execute {key.task_id} leases it; --lease-token takes a token that you know."
-        raise Failure(Fault("NO_LEASE_TOKEN", message, hint=hint))
+        hint = f"{program()} task execute {key.task_id} leases it; --lease-token takes a token that you know."
+        raise Misuse(Fault("NO_LEASE_TOKEN", message, hint=hint))
     return token
 
 
