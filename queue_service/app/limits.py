@@ -3,13 +3,14 @@
 from datetime import timedelta
 from typing import Final
 
-from queue_service.app.paging import DEFAULT_PAGE, page, position
+from queue_service.app.paging import page
 from queue_service.app.signals import Signals
 from queue_service.domain.errors import ExecutorNotFound
 from queue_service.domain.executor import Executor
 from queue_service.domain.limits import Limits
 from queue_service.store.executors import Change, Defaults, ExecutorStore
 from service_kit.clock import Clock
+from service_kit.pages import DEFAULT_SIZE, page_position
 
 __all__ = ["Change", "Defaults", "ExecutorLimits"]
 
@@ -52,10 +53,9 @@ class ExecutorLimits:
         return (await self._store.defaults(namespace)).limits, executor
 
     async def page(self, namespace: str, size: int, token: str) -> tuple[list[Executor], str]:
-        """One page of executors by name, and the token of the next. Raises BadPageToken."""
-        size = size or DEFAULT_PAGE
-        filters = _LISTING, namespace
-        after = position(filters, token)
+        """One page of executors by name, and the token of the next. Raises InvalidArgument."""
+        size, filters = size or DEFAULT_SIZE, (_LISTING, namespace)
+        after = page_position(filters, token) or ""
         found = await self._store.page(namespace, after, size + 1, self._clock.now())
         return page(found, size, filters, lambda executor: executor.name, _size)
 

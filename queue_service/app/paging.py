@@ -1,30 +1,18 @@
-"""Pages: where they begin, and where they end so that they fit into a message."""
+"""Where pages end so that they fit into a message."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from queue_service.domain.errors import BadPageToken
-from queue_service.domain.page import page_position, page_token
+from service_kit.pages import page_token
 
 T = TypeVar("T")
 
-DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 2 * 1024 * 1024
 """Bytes after which a page ends early rather than outgrow what clients take in one message."""
 
 
-def position(filters: object, token: str) -> str:
-    """Where the page begins; empty for the first one. Raises BadPageToken."""
-    if not token:
-        return ""
-    try:
-        return page_position(filters, token)
-    except ValueError:
-        raise BadPageToken from None
-
-
 def page(
-    found: Sequence[T], most: int, filters: object, place: Callable[[T], str], size: Callable[[T], int]
+    found: Sequence[T], most: int, filters: object, place: Callable[[T], object], size: Callable[[T], int]
 ) -> tuple[list[T], str]:
     """The page out of up to `most` + 1 items that were found, and the token of the next one.
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from queue_service.app.completion import Completion
-from queue_service.app.paging import DEFAULT_PAGE, page, position
+from queue_service.app.paging import page
 from queue_service.app.signals import Signals
 from queue_service.domain.change import AskedToStop, Done, HeldByPull, Leased, NotLive
 from queue_service.domain.ending import Finished, How
-from queue_service.domain.errors import BadPageToken, TaskEnded, TaskNotFound, TaskNotWaiting
+from queue_service.domain.errors import TaskEnded, TaskNotFound, TaskNotWaiting
 from queue_service.domain.executor import Executor
 from queue_service.domain.states import LIVE, State
 from queue_service.domain.task import Task
@@ -20,6 +20,7 @@ from queue_service.store.executors import ExecutorStore
 from queue_service.store.reads import Counts, Filters, TaskReader
 from service_kit.clock import Clock
 from service_kit.errors import Aborted
+from service_kit.pages import DEFAULT_SIZE, page_position
 
 __all__ = ["Filters", "Tasks"]
 
@@ -56,11 +57,10 @@ class Tasks:
         return await self.explained_one(task)
 
     async def page(self, filters: Filters, size: int, token: str) -> tuple[list[Task], str]:
-        """One page, newest first, and the token of the next. Raises BadPageToken."""
-        size = size or DEFAULT_PAGE
-        before = _before(filters, token)
+        """One page, newest first, and the token of the next. Raises InvalidArgument."""
+        size, before = size or DEFAULT_SIZE, page_position(filters, token)
         found = await self._reader.page(filters, before, size + 1, self._clock.now())
-        tasks, following = page(found, size, filters, lambda task: str(task.id), _size)
+        tasks, following = page(found, size, filters, lambda task: task.id, _size)
         return await self.explained(filters.namespace, tasks), following
 
     async def status(self, namespace: str, queue: str) -> tuple[Counts, datetime]:
@@ -124,14 +124,6 @@ class Tasks:
         """A lost race means that the client has completed the task itself."""
         cancelled = Finished(task=task, token=token, how=How.CANCELLED, actor=actor, detail=reason)
         await self._completion.finish([cancelled])
-
-
-def _before(filters: Filters, token: str) -> int | None:
-    """The handle that all tasks of the page come before; None for the first page."""
-    try:
-        return int(position(filters, token)) if token else None
-    except ValueError:
-        raise BadPageToken from None
 
 
 def _size(task: Task) -> int:

@@ -1,7 +1,7 @@
 """What the queue refuses; each class holds the facts, its text says what the caller can do.
 
 ServiceError (service_kit.errors)
-|- InvalidArgument     BadHandler, BadPageToken
+|- InvalidArgument     BadHandler
 |- OutOfRange          CursorGone
 |- NotFound            TaskNotFound, NoTask, ExecutorNotFound
 |- AlreadyExists       TaskIdTaken
@@ -34,14 +34,6 @@ class BadField(InvalidArgument):
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(f"{field}: {rule}", violations=[(field, rule)])
-
-
-class BadPageToken(InvalidArgument):
-    """The token is not one of this service's, or belongs to other filters."""
-
-    def __init__(self) -> None:
-        rule = "must be a `next_page_token` of the same call with the same filters; leave it empty to start"
-        super().__init__(f"page_token: {rule}", violations=[("page_token", rule)])
 
 
 class CursorGone(OutOfRange):

@@ -10,7 +10,6 @@ from batonpass.scheduler.v1 import schedule_service_pb2 as pb
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceServicer
 
 from scheduler_service.api import decode, encode, masks
-from scheduler_service.api.paging import DEFAULT_SIZE, page_token, position
 from scheduler_service.api.texts import refuse_nul
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.ledger import Ledger
@@ -21,6 +20,7 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Definition, Schedule
 from service_kit.caller import current_caller
+from service_kit.pages import DEFAULT_SIZE, page_position, page_token
 from service_kit.validation import validate
 
 Context: TypeAlias = Any
@@ -58,12 +58,12 @@ class ScheduleService(ScheduleServiceServicer):
     ) -> pb.ListSchedulesResponse:
         """Documented in schedule_service.proto."""
         caller, size = current_caller(), request.page_size or DEFAULT_SIZE
-        filters = (caller.namespace,)
-        after = position(request.page_token, "schedules", filters) or ""
+        filters = ("schedules", caller.namespace)
+        after = page_position(filters, request.page_token) or ""
         found, more = await self._schedules.page(caller, after, size)
         response = pb.ListSchedulesResponse(schedules=[encode.schedule(each) for each in found])
         if more:
-            response.next_page_token = page_token("schedules", filters, found[-1].schedule_id)
+            response.next_page_token = page_token(filters, found[-1].schedule_id)
         return response
 
     async def UpdateSchedule(
@@ -141,15 +141,15 @@ class ScheduleService(ScheduleServiceServicer):
         """Documented in schedule_service.proto."""
         refuse_nul(request)
         caller, size = current_caller(), request.page_size or DEFAULT_SIZE
-        filters = (caller.namespace, request.schedule_id, request.disposition)
-        stored = position(request.page_token, "fires", filters)
+        filters = ("fires", caller.namespace, request.schedule_id, request.disposition)
+        stored = page_position(filters, request.page_token)
         before = None if stored is None else (datetime.fromisoformat(stored[0]), int(stored[1]))
         disposition = Disposition(request.disposition) if request.disposition else None
         found = await self._ledger.page(caller, request.schedule_id, disposition, before, size + 1)
         response = pb.ListFiresResponse(fires=[encode.fire(fire) for _, fire in found[:size]])
         if len(found) > size:
             number, fire = found[size - 1]
-            response.next_page_token = page_token("fires", filters, [fire.nominal.isoformat(), number])
+            response.next_page_token = page_token(filters, [fire.nominal.isoformat(), number])
         return response
 
     async def GetScheduleStats(
