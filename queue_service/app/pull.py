@@ -96,6 +96,8 @@ class Pull:
     async def complete(self, key: Key, token: int, report: Report, actor: str) -> Task:
         """Ends the attempt; the task as it is then. Raises TaskNotFound, StaleLease."""
         task = await self._handle(key)
+        if await self._pulls.is_of_a_session(task, token):
+            raise StaleLease(*key[1:], token)
         (answer,) = await self._completion.finish([_finished(task, token, report, actor)])
         match answer:
             case Stale():

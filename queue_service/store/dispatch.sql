@@ -215,7 +215,7 @@ GROUP BY kind, state, namespace, executor, actor, detail
 -- name: recall
 -- What earlier reports of leases $1, $2 (task, token) led to, where they were of executors $3 (null: anybody).
 -- An attempt that was given up for lost (3) was reported by nobody: its executor is told that it is stale.
-SELECT a.task, a.token, a.state
+SELECT a.task, a.token, u.executor, a.state
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (task, token, executor)
 JOIN queue.attempts AS a ON a.token = u.token AND a.task = u.task
 WHERE a.result <> 3

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import asyncpg
 
 Key = tuple[int, int]
+"""Of a lease: task, token."""
+
+Claim = tuple[int, int, int | None]
+"""Who says something about which lease: task, token, executor (None: anybody may)."""
 
 DEAD_PAYLOAD_RETENTION: Final = timedelta(days=30)
 """How long the input of a dead letter is kept, so that it can be sent on its way again."""
@@ -62,30 +66,36 @@ class FinishStore:
 
 async def _finish(connection: AsyncConnection, reports: Sequence[Finished], now: datetime) -> FinishedBatch:
     driver = await raw(connection)
-    first = _first_of_each(reports)
-    tasks = [task for task, _ in first]
+    claims = sorted({_claim(report) for report in reports}, key=lambda claim: claim[:2])
+    tasks, tokens, executors = columns(claims, 3)
     sequences = await driver.fetch(SQL["sequences_of"], tasks)
     await hold(connection, (sequence_lock(*sequence) for sequence in sequences))
-    rows = await driver.fetch(
-        SQL["free"], tasks, [token for _, token in first], [report.executor for report in first.values()]
-    )
-    leaving = [Leaving.of(row, first[row["task"], row["token"]], now) for row in rows]
+    rows = await driver.fetch(SQL["free"], tasks, tokens, executors)
+    heard = _heard(reports, rows)
+    leaving = [Leaving.of(row, heard[row["task"], row["token"]], now) for row in rows]
     returned: list[Returned] = []
     if leaving:
         returned = await _store(driver, leaving, now)
         if sequences:
             returned += await _next_in(driver, sequences, now)
     released = await _release(driver, leaving)
-    answers = await _answers(driver, reports, first, leaving)
+    answers = await _answers(driver, reports, heard, leaving)
     return FinishedBatch(answers, released, returned)
 
 
-def _first_of_each(reports: Iterable[Finished]) -> dict[Key, Finished]:
-    """The first report of each lease, in the order of tasks."""
-    first: dict[Key, Finished] = {}
+def _claim(report: Finished) -> Claim:
+    return report.task, report.token, report.executor
+
+
+def _heard(reports: Iterable[Finished], freed: Iterable[Row]) -> dict[Key, Finished]:
+    """The first report of each freed lease that comes from its executor, or from one who may speak for it."""
+    holders = {(row["task"], row["token"]): row["executor"] for row in freed}
+    heard: dict[Key, Finished] = {}
     for report in reports:
-        first.setdefault((report.task, report.token), report)
-    return dict(sorted(first.items()))
+        key = report.task, report.token
+        if key in holders and report.executor in (None, holders[key]):
+            heard.setdefault(key, report)
+    return heard
 
 
 async def _store(
@@ -149,18 +159,21 @@ async def _release(
 async def _answers(
     driver: "asyncpg.Connection[Any]",
     reports: Sequence[Finished],
-    first: Mapping[Key, Finished],
+    heard: Mapping[Key, Finished],
     leaving: Iterable[Leaving],
 ) -> list[FinishAnswer]:
     stored = {(each.row["task"], each.row["token"]): each for each in leaving}
-    recalled = await _recall(driver, [report for key, report in first.items() if key not in stored])
+    unknown = {_claim(report) for report in reports if (report.task, report.token) not in stored}
+    recalled = await _recall(driver, list(unknown))
     answers: list[FinishAnswer] = []
     for report in reports:
         key = report.task, report.token
         each = stored.get(key)
         if each is None:
-            answers.append(recalled.get(key, _STALE))
-        elif first[key] is report:
+            answers.append(recalled.get(_claim(report), _STALE))
+        elif report.executor not in (None, each.row["executor"]):
+            answers.append(_STALE)
+        elif heard[key] is report:
             answers.append(_STORED[each.state])
         else:
             answers.append(Duplicate(each.state) if each.reported else _STALE)
@@ -171,13 +184,11 @@ _STALE: Final = Stale()
 _STORED: Final = {state: Stored(state) for state in State}
 
 
-async def _recall(driver: "asyncpg.Connection[Any]", reports: Sequence[Finished]) -> dict[Key, FinishAnswer]:
-    if not reports:
+async def _recall(driver: "asyncpg.Connection[Any]", claims: Sequence[Claim]) -> dict[Claim, FinishAnswer]:
+    if not claims:
         return {}
-    rows = await driver.fetch(
-        SQL["recall"], *columns([(report.task, report.token, report.executor) for report in reports], 3)
-    )
-    return {(row["task"], row["token"]): Duplicate(State(row["state"])) for row in rows}
+    rows = await driver.fetch(SQL["recall"], *columns(claims, 3))
+    return {(row["task"], row["token"], row["executor"]): Duplicate(State(row["state"])) for row in rows}
 
 
 def _returned(row: Row) -> Returned:

@@ -85,6 +85,14 @@ class PullStore:
         )
         return found
 
+    async def is_of_a_session(self, task: int, token: int) -> bool:
+        """Whether an agent holds the lease, which then only its session can end."""
+        return bool(
+            await self._database.statement(
+                lambda driver: driver.fetchval(SQL["is_of_a_session"], task, token)
+            )
+        )
+
     async def heads(self, namespace: str, queue: str, depth: int, now: datetime) -> list[list[Candidate]]:
         """The first `depth` waiting tasks of each list of a namespace, of one queue or (empty) of all."""
         # The lanes of a namespace begin with it and a slash; "0" is the next byte.

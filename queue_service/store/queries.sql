@@ -216,6 +216,10 @@ SELECT task, token, expires_at FROM queue.leases WHERE executor = $1 AND request
 -- Moves the end of task $1's pull lease with token $2 to $3. The caller has locked the task.
 UPDATE queue.leases SET expires_at = $3 WHERE task = $1 AND token = $2 AND session IS NULL RETURNING task
 
+-- name: is_of_a_session
+-- Whether the lease of task $1 with token $2 is an agent's.
+SELECT EXISTS (SELECT FROM queue.leases WHERE task = $1 AND token = $2 AND session IS NOT NULL)
+
 -- name: handle_of
 -- The handle of a task by its name $1-$3: of the live one, else of the one that ended last.
 SELECT id FROM queue.tasks WHERE namespace = $1 AND queue = $2 AND task_id = $3

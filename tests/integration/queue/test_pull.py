@@ -12,6 +12,7 @@ from batonpass.queue.v1 import pull_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from service_kit.postgres import Database
+from tests.support.agent import Agent, ref
 from tests.support.queue_rows import broken_rules, value
 from tests.support.queue_server import METADATA, TIMEOUT, QueueServer, queue_server, reason, timestamp
 from tests.support.waiting import until
@@ -198,6 +199,20 @@ async def test_a_token_that_is_not_the_current_one_changes_nothing(queue: QueueS
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await complete(queue, "unknown", token)
     assert reason(refused.value) == ("NOT_FOUND", "TASK_NOT_FOUND")
+
+
+async def test_an_agents_lease_is_not_a_pull_clients_to_end(queue: QueueServer) -> None:
+    """The agent would go on running what others then start again."""
+    await queue.enqueue("t", handler="name:noop")
+    async with Agent(queue.address, handlers=["noop"]) as agent:
+        await agent.connect(credit=1)
+        (offer,) = await agent.offers(1)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await complete(queue, "t", offer.lease_token)
+        assert reason(refused.value) == ("FAILED_PRECONDITION", "STALE_LEASE")
+        await agent.finish([ref(offer)])
+        await agent.acknowledged(1)
+    assert (await queue.get("t")).state == task_pb2.TASK_STATE_SUCCEEDED
 
 
 async def test_completing_again_gives_the_first_answer(queue: QueueServer, queue_database: Database) -> None:

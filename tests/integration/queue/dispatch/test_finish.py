@@ -133,6 +133,21 @@ async def test_repeat_by_another_executor_is_stale(desk: Desk) -> None:
     assert await desk.finish(Finished(*lease, How.SUCCEEDED, executor=999)) == [Stale()]
 
 
+async def test_strangers_report_neither_counts_nor_hides_that_of_the_holder(desk: Desk) -> None:
+    """A foreign report that lands first in the same batch takes nothing from the one that runs it."""
+    (task,) = await put(desk.database, desk.clock.now())
+    (lease,) = await desk.lease(task)
+    strange = Finished(*lease, How.FAILED, executor=999)
+    real = Finished(*lease, How.SUCCEEDED, executor=desk.who.executor)
+    assert await desk.finish(strange, real, strange, real._replace()) == [
+        Stale(),
+        Stored(State.SUCCEEDED),
+        Stale(),
+        Duplicate(State.SUCCEEDED),
+    ]
+    assert await states(desk.database) == {"t1": "SUCCEEDED"}
+
+
 async def test_failure_waits_and_keeps_its_place(desk: Desk) -> None:
     """`order_at` stays, `run_at` moves by the policy, the version rises, the attempt counts."""
     (task,) = await put(desk.database, desk.clock.now())
