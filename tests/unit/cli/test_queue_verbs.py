@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import grpc
+import pytest
 from batonpass.queue.v1 import executor_pb2, queue_service_pb2
 from batonpass.scheduler.v1 import event_service_pb2, schedule_pb2
 
@@ -64,6 +65,20 @@ def test_limits_change_only_what_is_given(services: FakeServices, batonpass: Com
     request = services.request("UpdateLimits")
     assert (request.max_tasks, request.max_cpu_percent) == (0, 85)
     assert (request.HasField("max_tasks"), request.HasField("max_memory_percent")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--max-tasks", "0"), "Nothing new starts where these defaults hold until --max-tasks is raised.\n"),
+        (("--max-cpu", "0", "--executor", "x"), "Nothing new that declares CPU starts on x until"),
+        (("--max-memory", "0"), "Nothing new that declares memory starts"),
+        (("--max-tasks", "1"), ""),
+    ],
+)
+def test_a_limit_of_nothing_is_pointed_out(batonpass: CommandLine, words: tuple[str, ...], said: str) -> None:
+    assert batonpass("queue", "limits", *words).stderr.startswith(said)
+    assert bool(batonpass("queue", "limits", *words).stderr) == bool(said)
 
 
 def test_limits_of_an_unknown_executor(services: FakeServices, batonpass: CommandLine) -> None:

@@ -1,6 +1,6 @@
 """`batonpass schedule`: what each verb asks and shows."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -305,3 +305,43 @@ def test_stats_are_of_all_or_of_one(services: FakeServices, batonpass: CommandLi
     assert one["average_duration_ms"] is one["next_execution"] is None
     assert "task_id" not in batonpass.json("schedule", "stats")
     assert [request.schedule_id for request in services.requests("GetScheduleStats")] == ["s", ""]
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (timedelta(minutes=5), "within the catch-up window of 1h: it fires at once."),
+        (timedelta(days=5), "beyond the catch-up window of 1h: it does not fire and ends MISSED_WINDOW."),
+        (timedelta(days=-5), ""),
+    ],
+)
+def test_create_says_what_happens_to_an_instant_that_has_passed(
+    services: FakeServices, batonpass: CommandLine, age: timedelta, said: str
+) -> None:
+    spec = schedule_pb2.ScheduleSpec()
+    spec.one_shot.time.FromDatetime(datetime.now(UTC) - age)
+    made = making.schedule(specs=[spec])
+    services.answer("CreateSchedule", schedule_service_pb2.CreateScheduleResponse(schedule=made))
+    words = ("schedule", "create", "s", "--handler", "h", "--at", "now", "--if-not-exists")
+    assert batonpass(*words).stderr.strip().endswith(said)
+    services.answer("CreateSchedule", TAKEN)
+    services.answer("GetSchedule", schedule_service_pb2.GetScheduleResponse(schedule=made))
+    assert "in the past" not in batonpass(*words).stderr
+
+
+def test_preview_of_nothing_is_wrong_usage(services: FakeServices, batonpass: CommandLine) -> None:
+    assert "--count" in batonpass("schedule", "preview", "s", "--count", "0", expect=2).stderr
+    assert services.calls == []
+
+
+def test_preview_of_a_schedule_that_listens_says_so(services: FakeServices, batonpass: CommandLine) -> None:
+    listens = schedule_pb2.ScheduleSpec(event=schedule_pb2.EventSpec(type="paid"))
+    shown = schedule_service_pb2.GetScheduleResponse(schedule=making.schedule(specs=[listens]))
+    services.answer(
+        "GetSchedule", shown, schedule_service_pb2.GetScheduleResponse(schedule=making.schedule())
+    )
+    said = "It fires on events, not by time.\n"
+    assert batonpass("schedule", "preview", "s").stdout == said
+    assert "any more" in batonpass("schedule", "preview", "s").stdout
+    assert batonpass("schedule", "preview", "--event", "paid").stdout == said
+    assert batonpass.json("schedule", "preview", "--event", "paid") == {"fires": []}

@@ -124,7 +124,7 @@ def label(text: str) -> tuple[str, str]:
 
 
 def address(text: str) -> str:
-    """`text` unchanged, after a check that each address in it has a host and a port; see `batonpass.targets`."""
+    """`text` unchanged, after a check that each address in it has host and port; see `batonpass.targets`."""
     if text.startswith(("unix:", "unix-abstract:")):
         return text
     for one in addresses(text):

@@ -52,6 +52,21 @@ def limits(
     reply = session.tasks.UpdateLimits(request)
     changed = [reply.executor] if reply.HasField("executor") else []
     session.show(records.all_limits(reply.defaults, changed), views.limits)
+    for sentence in _closed(executor, max_tasks, max_cpu, max_memory):
+        session.note(sentence)
+
+
+def _closed(
+    executor: str, max_tasks: int | None, max_cpu: float | None, max_memory: float | None
+) -> list[str]:
+    """What does not start any more, when a limit was set to 0."""
+    where = f"on {executor}" if executor else "where these defaults hold"
+    effects = (
+        (max_tasks, "Nothing new starts", "--max-tasks"),
+        (max_cpu, "Nothing new that declares CPU starts", "--max-cpu"),
+        (max_memory, "Nothing new that declares memory starts", "--max-memory"),
+    )
+    return [f"{what} {where} until {option} is raised." for limit, what, option in effects if limit == 0]
 
 
 def _limits(session: Session, executor: str) -> Record:

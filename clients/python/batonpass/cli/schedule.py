@@ -18,7 +18,7 @@ from batonpass.cli.verb import Noun
 from batonpass.cli.verdict import settled
 from batonpass.cli.views import schedule as views
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
-from batonpass.scheduler.v1.schedule_pb2 import Disposition
+from batonpass.scheduler.v1.schedule_pb2 import Disposition, ScheduleSpec
 
 NOTE = click.option("--note", default="", metavar="TEXT", help="Why, for the record.")
 ID = click.argument("schedule_id", metavar="ID")
@@ -175,7 +175,7 @@ def _sentences(fire: Record) -> list[str]:
 @click.argument("schedule_id", metavar="[ID]", required=False, default="")
 @options.when
 @options.TIME_ZONE
-@click.option("--count", type=flags.INT32, default=5, show_default=True, metavar="N", help="How many.")
+@click.option("--count", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="How many.")
 @click.option("--from", "start", type=flags.TIME, help="Only instants after this one.  [default: now]")
 @pass_session
 def preview(
@@ -199,7 +199,19 @@ def preview(
     if start is not None:
         request.from_time.FromDatetime(start)
     fires = session.schedules.PreviewSchedule(request).fires
-    session.show({"fires": [records.previewed(fire) for fire in fires]}, views.preview)
+    record = {"fires": [records.previewed(fire) for fire in fires]}
+    if not fires and _listens(session, schedule_id, specification):
+        session.say(record, "It fires on events, not by time.")
+    else:
+        session.show(record, views.preview)
+
+
+def _listens(session: Session, schedule_id: str, specification: ScheduleSpec | None) -> bool:
+    """Whether events make it fire."""
+    if specification is not None:
+        return specification.HasField("event")
+    stored = session.schedules.GetSchedule(pb.GetScheduleRequest(schedule_id=schedule_id)).schedule
+    return any(spec.HasField("event") for spec in stored.specs)
 
 
 @schedule.command(

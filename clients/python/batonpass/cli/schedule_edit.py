@@ -1,10 +1,11 @@
 """`batonpass schedule create` and `update`: the verbs that take a whole schedule."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from batonpass.cli import flags
+from batonpass.cli import flags, format
 from batonpass.cli import schedule_options as options
 from batonpass.cli.failure import Failure
 from batonpass.cli.records import schedule as records
@@ -18,11 +19,11 @@ from batonpass.scheduler.v1.schedule_pb2 import Schedule
 @click.command(
     cls=Verb,
     examples="""
-    batonpass schedule create backup --name "Backup" --handler ./backup.sh --cron "0 2 * * *" --priority 8
+    batonpass schedule create backup-daily --handler "echo backed up" --cron "0 2 * * *" --priority 8
     batonpass schedule create report --handler name:report --cron "30 7 * * mon-fri" --time-zone Europe/Berlin
     batonpass schedule create pulse --handler "date" --every 30s --overlap skip --timeout 10s
     batonpass schedule create launch --handler name:launch --at 2027-01-01T00:00:00Z
-    batonpass schedule create hooks --handler "./process-webhook.sh" --event webhook.received --priority 6
+    batonpass schedule create hooks --handler "echo a webhook came in" --event webhook.received --priority 6
     batonpass schedule create ticks --handler "date" --cron "*/10 * * * * *" --seconds first
     """,
 )
@@ -56,17 +57,38 @@ def create(
         raise click.UsageError("Say when: give one of --cron, --every, --at and --event.")
     wanted.disabled = disabled
     request = pb.CreateScheduleRequest(schedule=wanted, request_id=request_id)
-    made = (
-        _create_or_get(session, request)
-        if if_not_exists
-        else session.schedules.CreateSchedule(request).schedule
-    )
+    made = _create_or_get(session, request) if if_not_exists else _create(session, request)
     session.show(records.record(made), views.schedule)
+
+
+def _create(session: Session, request: pb.CreateScheduleRequest) -> Schedule:
+    made = session.schedules.CreateSchedule(request).schedule
+    past = _past(made, datetime.now(UTC))
+    if past:
+        session.note(past)
+    return made
+
+
+def _past(made: Schedule, now: datetime) -> str | None:
+    """What happens to a single instant that has passed already; None when that is not so."""
+    if made.disabled or not made.specs or not made.specs[0].HasField("one_shot"):
+        return None
+    age = now - made.specs[0].one_shot.time.ToDatetime(UTC)
+    if age <= timedelta(0):
+        return None
+    window = made.catchup_window.ToTimedelta()
+    text = f"Its time lies {format.duration(timedelta(seconds=int(age.total_seconds())))} in the past"
+    if age <= window:
+        return f"{text}, within the catch-up window of {format.duration(window)}: it fires at once."
+    return (
+        f"{text}, beyond the catch-up window of {format.duration(window)}:"
+        " it does not fire and ends MISSED_WINDOW."
+    )
 
 
 def _create_or_get(session: Session, request: pb.CreateScheduleRequest) -> Schedule:
     try:
-        return session.schedules.CreateSchedule(request).schedule
+        return _create(session, request)
     except Failure as failure:
         if failure.fault.code != "ALREADY_EXISTS":
             raise
@@ -81,7 +103,7 @@ def _create_or_get(session: Session, request: pb.CreateScheduleRequest) -> Sched
     examples="""
     batonpass schedule update backup-daily --cron "30 3 * * *" --priority 9
     batonpass schedule update report --time-zone America/New_York
-    batonpass schedule update pulse --every 1m --generation 4
+    batonpass schedule update pulse --every 1m --timeout 20s
     """,
 )
 @click.argument("schedule_id", metavar="ID")
