@@ -226,6 +226,12 @@ def test_get_shows_attempts_and_the_end_of_the_output(services: FakeServices, ba
     assert services.requests("GetTask")[-1].queue == "images"
 
 
+def test_get_shows_the_payload_as_it_is(services: FakeServices, batonpass: CommandLine) -> None:
+    given = making.task(template=making.template(payload=b'{"fail": true, "who": "\xc3\xb6"}'))
+    services.answer("GetTask", queue_service_pb2.GetTaskResponse(task=given))
+    assert '{"fail": true, "who": "ö"}' in batonpass("task", "get", "inventory").stdout
+
+
 def test_list_filters(services: FakeServices, batonpass: CommandLine) -> None:
     services.answer(
         "ListTasks", queue_service_pb2.ListTasksResponse(tasks=[making.task("a"), making.task("b")])

@@ -1,5 +1,6 @@
 """Records as people read them: columns, details, words. Takes records, so it knows no protobuf."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -166,14 +167,25 @@ def _padded(line: "Text", indent: int) -> "Text":
 def details(record: Record) -> "Table":
     """One line a field, those without a value left out."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in record.items():
         if value is not None:
-            table.add_row(name, cell(value))
+            table.add_row(name, value if isinstance(value, Text) else cell(value))
     return table
+
+
+def one_line(document: object) -> "Text | None":
+    """A JSON document as it is, cut at the end of the line; None for none."""
+    from rich.text import Text
+
+    if document is None:
+        return None
+    said = json.dumps(document, ensure_ascii=False)
+    return Text(format.printable(said), no_wrap=True, overflow="ellipsis")
 
 
 def cell(value: object) -> "Text":

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, minute, text, to_second
+from batonpass.cli.program import as_called
+from batonpass.cli.tables import Column, details, grid, key, minute, one_line, text, to_second
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,12 +55,15 @@ PREVIEW: Final = (key("TIME", "time"), key("LOCAL", "local"), key("OFFSET", "off
 
 def schedules(record: Record) -> "Iterable[RenderableType]":
     """A list of schedules."""
-    yield grid(record["schedules"], SCHEDULES, "No schedules. batonpass schedule create makes one.")
+    yield grid(
+        record["schedules"], SCHEDULES, as_called("No schedules. batonpass schedule create makes one.")
+    )
 
 
 def schedule(record: Record) -> "Iterable[RenderableType]":
     """One schedule, field by field; the doubled identity is shown once."""
-    yield details({name: value for name, value in record.items() if name != "schedule_id"})
+    shown = {name: value for name, value in record.items() if name != "schedule_id"}
+    yield details({**shown, "payload": one_line(record["payload"])})
 
 
 def fires(record: Record) -> "Iterable[RenderableType]":

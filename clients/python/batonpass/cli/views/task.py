@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
-from batonpass.cli.tables import Column, details, grid, key, millis, second, text
+from batonpass.cli.tables import Column, details, grid, key, millis, one_line, second, text
 from batonpass.cli.views.schedule import urgency
 from batonpass.cli.wording import plain
 
@@ -60,7 +60,7 @@ def tasks(record: Record) -> "Iterable[RenderableType]":
 def task(record: Record) -> "Iterable[RenderableType]":
     """One task, field by field, then its attempts and the end of the last output."""
     shown = {name: value for name, value in record.items() if name != "attempts"}
-    yield details({**shown, "waiting_reason": why(record)})
+    yield details({**shown, "waiting_reason": why(record), "payload": one_line(record.get("payload"))})
     attempts = record.get("attempts") or []
     if attempts:
         yield ""
