@@ -5,12 +5,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 from batonpass.cli import main
 from batonpass.cli.verb import Verb
 
+from tests.support.fake_services import FakeServices
 from tests.unit.cli.conftest import CommandLine
 
 PROMISED = """
@@ -97,6 +99,20 @@ def test_help_shows_the_examples(batonpass: CommandLine) -> None:
     text = batonpass("schedule", "create", "--help").stdout
     assert "Examples:\n  batonpass schedule create" in text
     assert "10 = most urgent" in text
+
+
+def test_a_wrapper_names_the_program(services: FakeServices, tmp_path: Path) -> None:
+    """Help, usage, hints and empty lists are what the reader can type."""
+    env = {"BATONPASS_PROGRAM": "./dev batonpass", "BATONPASS_HOME": str(tmp_path)}
+    places = {"BATONPASS_QUEUE": services.address, "BATONPASS_SCHEDULER": services.address}
+    module = ("-m", "batonpass.cli.main")
+    shown = python(*module, "schedule", "list", "--help", **env).stdout
+    assert shown.startswith("Usage: ./dev batonpass schedule list")
+    assert "  ./dev batonpass schedule list -o json" in shown
+    assert "  ./dev batonpass watch" in python(*module, "--help", **env).stdout
+    assert "./dev batonpass task get --help shows" in python(*module, "task", "get", **env).stderr
+    listed = python(*module, "executor", "list", **env, **places).stdout
+    assert listed == "No executors yet. ./dev batonpass agent starts one.\n"
 
 
 @pytest.mark.parametrize("words", [(), ("schedule",)])

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from batonpass.cli import flags, output
+from batonpass.cli.program import as_called
 from batonpass.cli.session import Session
 from batonpass.cli.verb import Root
 from batonpass.options import DEFAULT_DEADLINE, DEFAULT_NAMESPACE
@@ -38,7 +39,7 @@ BATONPASS_HOME or .batonpass, which ./dev up writes.
 
 \b
 Examples:
-  batonpass schedule create backup --name "Backup" --handler ./backup.sh --cron "0 2 * * *" --priority 8
+  batonpass schedule create backup-daily --handler "echo backed up" --cron "0 2 * * *" --priority 8
   batonpass schedule list -o json
   batonpass watch
 """
@@ -72,7 +73,7 @@ def show_version(context: click.Context, parameter: click.Parameter, wanted: boo
         context.exit()
 
 
-@click.group(cls=Root, lazy=COMMANDS, help=HELP, context_settings=SETTINGS)
+@click.group(cls=Root, lazy=COMMANDS, help=as_called(HELP), context_settings=SETTINGS)
 @click.option(
     "-o",
     "--output",
@@ -144,7 +145,7 @@ def cli(context: click.Context, /, timeout: timedelta, **options: Any) -> None:
 
 def main() -> None:
     """Entry point of the `batonpass` command."""
-    cli.main(prog_name="batonpass")
+    cli.main()
 
 
 if __name__ == "__main__":

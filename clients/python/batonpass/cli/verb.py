@@ -11,6 +11,7 @@ import click
 
 from batonpass.cli import output
 from batonpass.cli.failure import Fault, fault_of
+from batonpass.cli.program import NAME, as_called, program
 from batonpass.cli.session import Session
 
 INTERRUPTED: Final = 130
@@ -48,7 +49,7 @@ class Verb(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
             with formatter.section("Examples"):
-                formatter.write(textwrap.indent(self.examples, "  ") + "\n")
+                formatter.write(textwrap.indent(as_called(self.examples), "  ") + "\n")
 
 
 class Noun(click.Group):
@@ -85,7 +86,9 @@ class Root(click.Group):
         """Runs a command line and exits: 0 done, 1 a failure of a service or the work, 2 wrong usage."""
         words = sys.argv[1:] if args is None else list(args)
         extra["standalone_mode"] = False
-        sys.exit(self._run(words, prog_name or "batonpass", extra))
+        # A wrapper's name is for people; shells complete the program itself.
+        extra.setdefault("complete_var", f"_{NAME.upper()}_COMPLETE")
+        sys.exit(self._run(words, prog_name or program(), extra))
 
     def _run(self, words: list[str], name: str, extra: dict[str, Any]) -> int:
         form = output.wanted(words)

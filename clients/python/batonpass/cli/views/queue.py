@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonpass.cli import format
 from batonpass.cli.output import Record
+from batonpass.cli.program import as_called
 from batonpass.cli.tables import Column, details, grid, key, milliseconds, second
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def wait(seconds: float | None) -> str | None:
 
 def executors(record: Record) -> "Iterable[RenderableType]":
     """Who runs the work."""
-    yield grid(record["executors"], EXECUTORS, "No executors yet. batonpass agent starts one.")
+    yield grid(record["executors"], EXECUTORS, as_called("No executors yet. batonpass agent starts one."))
 
 
 def status(record: Record) -> "Iterable[RenderableType]":
