@@ -31,7 +31,7 @@ _PATHS = {
     examples="""
     batonpass task enqueue inventory --priority 9 --cpu 10 --memory 15
     batonpass task enqueue resize-17 --handler name:resize --payload '{"image": 17}'
-    batonpass task enqueue tidy --handler "rm -rf /var/tmp/old" --delay 10m --timeout 1m
+    batonpass task enqueue tidy --handler "du -sh /var/tmp" --delay 10m --timeout 1m
     """,
 )
 @click.argument("task_id", metavar="TASK_ID")
