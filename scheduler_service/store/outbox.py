@@ -75,15 +75,14 @@ class Outbox:
         )
         return [Parcel(*row) for row in rows]
 
-    async def settle(self, verdicts: Sequence[Verdict], now: datetime) -> int:
-        """Settles the fires and forgets the parcels; returns how many were not settled before."""
+    async def settle(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        """Settles the fires that are not, and forgets the parcels."""
         fires = [verdict.fire for verdict in verdicts]
         dispositions = [int(verdict.disposition) for verdict in verdicts]
         details = [verdict.detail for verdict in verdicts]
-        count: int = await self._database.statement(
-            lambda driver: driver.fetchval(SQL["settle"], fires, dispositions, details, now)
+        await self._database.statement(
+            lambda driver: driver.execute(SQL["settle"], fires, dispositions, details, now)
         )
-        return count
 
 
 async def waiting(

@@ -101,16 +101,13 @@ LIMIT $4
 -- the same transaction.
 WITH locked AS MATERIALIZED (
     SELECT id FROM scheduler.fires WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
-), settled AS (
-    UPDATE scheduler.fires f
-    SET disposition = v.disposition, detail = v.detail, settled_at = $4
-    FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS v(fire, disposition, detail)
-    WHERE f.id = v.fire AND f.id = ANY (ARRAY(SELECT id FROM locked)) AND f.disposition = 1
-    RETURNING f.id
 ), gone AS (
     DELETE FROM scheduler.outbox WHERE fire = ANY ($1::bigint[])
 )
-SELECT count(*) FROM settled
+UPDATE scheduler.fires f
+SET disposition = v.disposition, detail = v.detail, settled_at = $4
+FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS v(fire, disposition, detail)
+WHERE f.id = v.fire AND f.id = ANY (ARRAY(SELECT id FROM locked)) AND f.disposition = 1
 
 -- name: drop_unsent
 -- $1 namespace, $2 schedule_id, $3 detail, $4 now, $5 disposition. What was never sent is settled; its
