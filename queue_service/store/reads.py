@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, and_, any_, func, literal, select
+from sqlalchemy import ColumnElement, Row, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.executor import Executor
@@ -14,7 +14,7 @@ from queue_service.domain.task import Attempt, Task
 from queue_service.store.executors import Defaults, read_defaults, read_executors
 from queue_service.store.records import attempts, history
 from queue_service.store.rows import ended_attempt, ended_task, live_task, running_attempt
-from queue_service.store.selections import ended_tasks, live_tasks
+from queue_service.store.selections import any_of, ended_tasks, live_tasks
 from queue_service.store.statements import SQL, read_freely
 from queue_service.store.tables import leases, payloads, tasks
 from service_kit.postgres import Database, raw
@@ -76,7 +76,7 @@ class TaskReader:
         """The live ones among these tasks, in the order given; as in `page`."""
 
         async def read(connection: AsyncConnection) -> list[Task]:
-            rows = (await connection.execute(live_tasks().where(tasks.c.id.in_(wanted)))).all()
+            rows = (await connection.execute(live_tasks().where(tasks.c.id == any_of(wanted)))).all()
             last = await _last_attempts(connection, rows)
             found = {row.id: live_task(row, now, last.get(row.last_token, ())) for row in rows}
             return [found[task] for task in wanted if task in found]
@@ -169,7 +169,7 @@ async def _last_attempts(
     without_output = [column for column in attempts.c if column is not attempts.c.output_tail]
     found = await connection.execute(
         select(*without_output, literal("").label("output_tail")).where(
-            attempts.c.token == any_(literal(list(ended_at), ARRAY(BigInteger))),
+            attempts.c.token == any_of(ended_at),
             # Only so that no partitions of other days are looked at.
             attempts.c.ended_at.between(min(ended_at.values()), max(ended_at.values())),
         )

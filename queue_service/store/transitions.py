@@ -1,16 +1,17 @@
 """The audit trail: written in the transaction that makes a transition, read in commit order."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, Row, Text, any_, cast, literal, select, text, tuple_
+from sqlalchemy import Row, Text, cast, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.activity import Activity
 from queue_service.domain.cursor import Cursor
 from queue_service.domain.states import Kind, State
 from queue_service.store.records import history, transitions
+from queue_service.store.selections import any_of
 from queue_service.store.tables import tasks
 from queue_service.store.xids import xid
 from service_kit.postgres import Database
@@ -89,11 +90,6 @@ class TransitionStore:
         return await self._database.unit(read, readonly=True)
 
 
-def _any_of(numbers: Iterable[int]) -> Any:
-    """One array: as many parameters as a row may hold tasks are too many for a statement."""
-    return any_(cast(literal(sorted(numbers), ARRAY(BigInteger)), ARRAY(BigInteger)))
-
-
 async def _names(
     connection: AsyncConnection, rows: Sequence[Row[Any]], since: datetime
 ) -> Mapping[int, Row[Any]]:
@@ -102,7 +98,7 @@ async def _names(
     if not wanted:
         return {}
     live = await connection.execute(
-        select(*(tasks.c[name] for name in _NAMES)).where(tasks.c.id == _any_of(wanted))
+        select(*(tasks.c[name] for name in _NAMES)).where(tasks.c.id == any_of(wanted))
     )
     names: dict[int, Row[Any]] = {row.id: row for row in live}
     gone = wanted - names.keys()
@@ -110,7 +106,7 @@ async def _names(
         ended = await connection.execute(
             select(*(history.c[name] for name in _NAMES)).where(
                 history.c.namespace.in_({row.namespace for row in rows}),
-                history.c.id == _any_of(gone),
+                history.c.id == any_of(gone),
                 history.c.ended_at >= since - timedelta(hours=1),
             )
         )
