@@ -24,7 +24,7 @@ def event() -> None:
     examples="""
     batonpass event trigger webhook.received
     batonpass event trigger webhook.received --id order-17 --data '{"order": 17}'
-    batonpass event trigger disk.full --source host-7 --data @report.json
+    batonpass event trigger disk.full --source host-7 --data '{"free_percent": 3}'
     """
 )
 @click.argument("name", metavar="NAME")

@@ -106,7 +106,7 @@ def cancel(session: Session, task_id: str, queue: str, reason: str) -> None:
     )
 
 
-@task.command(examples="batonpass task reprioritize cleanup 9")
+@task.command(examples="batonpass task reprioritize inventory 9")
 @ID
 @click.argument("priority", type=flags.INT32, metavar="N")
 @flags.queue()
