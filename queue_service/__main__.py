@@ -41,7 +41,6 @@ from queue_service.app.pull import Pull
 from queue_service.app.signals import Signals
 from queue_service.app.starvation import Starvation
 from queue_service.app.submissions import Submissions
-from queue_service.app.task_ids import TaskIds
 from queue_service.app.tasks import Tasks
 from queue_service.settings import QueueSettings
 from queue_service.store import APPEND_ONLY, MIGRATIONS, SCHEMA
@@ -171,7 +170,6 @@ class Queue:
         feed = OutcomeFeed(outcomes, self._ended)
         queue = QueueService(
             Submissions(self._intake, reader, clock),
-            TaskIds(clock),
             Tasks(reader, executors, ChangeStore(self._api), completion, clock, signals),
             ExecutorLimits(executors, clock, signals),
             Starvation(StarvationStore(self._api), executors, clock, signals),

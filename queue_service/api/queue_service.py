@@ -15,7 +15,6 @@ from queue_service.app.awaiting import Awaiting
 from queue_service.app.limits import Change, ExecutorLimits
 from queue_service.app.starvation import Starvation
 from queue_service.app.submissions import Accepted, Submissions
-from queue_service.app.task_ids import TaskIds
 from queue_service.app.tasks import Filters, Tasks
 from queue_service.domain import priority as priorities
 from queue_service.domain.limits import hundredths
@@ -24,6 +23,7 @@ from service_kit.clock import Clock
 from service_kit.edge import Context
 from service_kit.errors import ServiceError
 from service_kit.rpc import current_caller
+from service_kit.uuids import uuid7
 from service_kit.validation import validate, validates_itself
 
 MOST_ACTIVITIES: Final = 1_000
@@ -36,7 +36,6 @@ class QueueService(QueueServiceServicer):
     def __init__(
         self,
         submissions: Submissions,
-        task_ids: TaskIds,
         tasks: Tasks,
         limits: ExecutorLimits,
         starvation: Starvation,
@@ -45,7 +44,6 @@ class QueueService(QueueServiceServicer):
         clock: Clock,
     ) -> None:
         self._submissions = submissions
-        self._task_ids = task_ids
         self._tasks = tasks
         self._limits = limits
         self._starvation = starvation
@@ -197,7 +195,7 @@ class QueueService(QueueServiceServicer):
 
     def _submission(self, request: pb.EnqueueTaskRequest) -> Submission:
         caller = current_caller()
-        task_id = request.task_id or self._task_ids.new()
+        task_id = request.task_id or uuid7(self._clock.now())
         return convert.submission(request, caller.namespace, task_id, caller.actor)
 
     def _checked(self, request: pb.EnqueueTaskRequest) -> Submission | ServiceError:

@@ -11,12 +11,12 @@ from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceServicer
 from scheduler_service.api import decode, encode
 from scheduler_service.api.texts import refuse_nul
 from scheduler_service.app.events import Publisher
-from scheduler_service.app.identity import uuid7
 from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.events import DEFAULT_SOURCE, Event
 from service_kit.caller import current_caller
 from service_kit.clock import Clock
 from service_kit.errors import InvalidArgument
+from service_kit.uuids import uuid7
 
 Context: TypeAlias = Any
 

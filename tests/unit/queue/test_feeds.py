@@ -10,7 +10,6 @@ import pytest
 from queue_service.app.activity import MOST_BATCHES, ActivityFeed
 from queue_service.app.bell import Bell, heard
 from queue_service.app.due_tasks import WINDOW, DueTasks
-from queue_service.app.task_ids import TaskIds
 from queue_service.domain.activity import Activity
 from queue_service.domain.cursor import Cursor
 from queue_service.domain.errors import WatchTooSlow
@@ -41,18 +40,6 @@ async def test_a_bell_wakes_all_who_listen_and_nobody_else() -> None:
 async def test_a_ring_that_does_not_come_is_waited_for_no_longer_than_told() -> None:
     with Bell().listening() as rung:
         assert not await heard(rung, 0.001)
-
-
-def test_task_ids_are_version_seven_and_sort_by_time() -> None:
-    clock = ManualClock(NOW)
-    ids = TaskIds(clock)
-    first = ids.new()
-    clock.advance(timedelta(milliseconds=1))
-    second = ids.new()
-    assert first < second
-    assert first[14] == second[14] == "7"
-    assert first[19] in "89ab"
-    assert int(first.replace("-", "")[:12], 16) == int(NOW.timestamp() * 1000)
 
 
 class FakeIntake:

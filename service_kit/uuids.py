@@ -1,4 +1,4 @@
-"""Ids that the service makes itself."""
+"""Ids that the services make themselves."""
 
 import secrets
 import uuid
