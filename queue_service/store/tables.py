@@ -103,7 +103,6 @@ leases = Table(
     Column("request_id", Text),
     instant("cancel_at", nullable=True),
     Column("cancel_actor", Text),
-    instant("revoked_at", nullable=True),
     one_of("state", LeaseState),
     CheckConstraint("(session IS NULL) = (expires_at IS NOT NULL)", name="session_or_expiry"),
     postgresql_with={

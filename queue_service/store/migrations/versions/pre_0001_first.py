@@ -87,7 +87,6 @@ CREATE TABLE queue.leases (
     request_id text,
     cancel_at timestamptz,
     cancel_actor text,
-    revoked_at timestamptz,
     PRIMARY KEY (task),
     CONSTRAINT state_is_known CHECK (state IN (1, 2)),
     CONSTRAINT session_or_expiry CHECK ((session IS NULL) = (expires_at IS NOT NULL))
