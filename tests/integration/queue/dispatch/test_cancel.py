@@ -1,7 +1,7 @@
 """Cancels reach the agent that runs the task, wherever its stream is."""
 
 from tests.support.agent import CANCELLED, FAILED, SUCCEEDED, Agent, ref, refs
-from tests.support.dispatch import QUICK, Replica, replica
+from tests.support.dispatch import QUICK, STEADY, Replica, replica
 from tests.support.queue_rows import broken_rules, fetch, put, states, value
 from tests.support.waiting import until
 
@@ -27,7 +27,7 @@ async def test_running_task_is_asked_to_stop_once(queue_database_url: str) -> No
         await cancel(queue)
         message = await agent.expect("cancel")
         assert refs(message.leases) == [ref(offer)]
-        assert message.grace.ToTimedelta() == QUICK.cancel_grace
+        assert message.grace.ToTimedelta() == STEADY.cancel_grace
         await queue.dispatch.recall.step()
         assert await agent.silent("cancel")
         await agent.finish([ref(offer)], CANCELLED)
@@ -85,7 +85,7 @@ async def test_cancel_survives_a_reconnect(queue_database_url: str) -> None:
 
 async def test_cancelled_task_of_a_dead_agent_is_not_run_again(queue_database_url: str) -> None:
     """Its loss ends it."""
-    async with replica(queue_database_url) as queue:
+    async with replica(queue_database_url, QUICK) as queue:
         async with Agent(queue.address) as agent:
             await put(queue.databases.finish, queue.clock.now())
             await agent.connect(credit=1)

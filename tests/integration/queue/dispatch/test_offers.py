@@ -10,11 +10,9 @@ from queue_service.app import dispatcher, lookout
 from queue_service.domain.selection import Placement
 from queue_service.store.claims import ClaimStore
 from tests.support.agent import Agent, ref, refs
-from tests.support.dispatch import QUICK, replica
+from tests.support.dispatch import STEADY, replica
 from tests.support.queue_rows import broken_rules, fetch, put, set_limits, states, value
 from tests.support.waiting import until
-
-CALM = replace(QUICK, ttl=timedelta(seconds=60), margin=timedelta(seconds=1))
 
 
 async def test_everything_an_agent_needs_is_in_the_offer(queue_database_url: str) -> None:
@@ -26,7 +24,7 @@ async def test_everything_an_agent_needs_is_in_the_offer(queue_database_url: str
         )
         await put(database, now, prefix="long", payload=b"x" * 100_000, priority=6)
         welcome = await agent.connect(credit=10)
-        assert welcome.lease_ttl.ToTimedelta() == QUICK.ttl
+        assert welcome.lease_ttl.ToTimedelta() == STEADY.ttl
         assert (welcome.limits.max_tasks, welcome.limits.max_cpu_percent) == (4, 80)
         short, long = await agent.offers(2)
         assert (short.task_id, short.attempt, short.chain) == ("t1", 1, 1)
@@ -175,7 +173,7 @@ async def test_accepted_offer_is_shown_as_running(queue_database_url: str) -> No
 
 async def test_short_task_is_started_and_ended_in_one(queue_database_url: str) -> None:
     """Its start is stored with its result; nobody is told that a lease that has ended is stale."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now())
         await agent.connect(credit=1)
@@ -204,7 +202,7 @@ async def test_a_result_implies_accept(queue_database_url: str) -> None:
 
 async def test_unanswered_offer_is_revoked_and_comes_back(queue_database_url: str) -> None:
     """After RevokeAck it is offered again at once, with no attempt burnt."""
-    terms = replace(QUICK, offer_timeout=timedelta(seconds=0.3), ttl=timedelta(seconds=30))
+    terms = replace(STEADY, offer_timeout=timedelta(seconds=0.3))
     async with replica(queue_database_url, terms) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now())
@@ -225,7 +223,7 @@ async def test_unanswered_offer_is_revoked_and_comes_back(queue_database_url: st
 
 async def test_revoked_offer_stands_when_it_had_been_started(queue_database_url: str) -> None:
     """The Accept crossed the Revoke: the work goes on under its token."""
-    terms = replace(QUICK, offer_timeout=timedelta(seconds=0.3), ttl=timedelta(seconds=30))
+    terms = replace(STEADY, offer_timeout=timedelta(seconds=0.3))
     async with replica(queue_database_url, terms) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now())
@@ -241,7 +239,7 @@ async def test_revoked_offer_stands_when_it_had_been_started(queue_database_url:
 
 async def test_claim_that_was_never_confirmed_comes_back(queue_database_url: str) -> None:
     """COMMIT succeeded and nobody learnt of it: no agent was told, so it goes back with no attempt burnt."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database, now = queue.databases.finish, queue.clock.now()
         tasks = await put(database, now)
         await agent.connect()
@@ -261,7 +259,7 @@ async def test_room_that_comes_back_needs_no_poll(
 ) -> None:
     """The end of a task makes room for the next one at once."""
     monkeypatch.setattr(dispatcher, "POLL", timedelta(hours=1))
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         await set_limits(queue.databases.finish, tasks=1)
         await put(queue.databases.finish, queue.clock.now(), 3)
         await agent.connect(credit=10)
@@ -273,7 +271,10 @@ async def test_room_that_comes_back_needs_no_poll(
 async def test_offer_that_is_never_answered_counts_as_lost(queue_database_url: str) -> None:
     """The agent lives and says nothing of it, not even to the Revoke: after TTL and margin others get it."""
     terms = replace(
-        QUICK, offer_timeout=timedelta(seconds=0.2), ttl=timedelta(seconds=0.8), margin=timedelta(seconds=0.2)
+        STEADY,
+        offer_timeout=timedelta(seconds=0.2),
+        ttl=timedelta(seconds=1.5),
+        margin=timedelta(seconds=0.2),
     )
     async with replica(queue_database_url, terms) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish

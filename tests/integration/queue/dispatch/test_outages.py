@@ -9,21 +9,20 @@ import asyncpg
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
 from tests.support.agent import Agent, ref
-from tests.support.dispatch import QUICK, replica
+from tests.support.dispatch import STEADY, replica
 from tests.support.postgres import PostgresForTests
 from tests.support.queue_rows import broken_rules, put, set_limits, value
 from tests.support.waiting import until
 
-CALM = replace(
-    QUICK, ttl=timedelta(seconds=60), margin=timedelta(seconds=1), offer_timeout=timedelta(seconds=1)
-)
+SHORT = replace(STEADY, offer_timeout=timedelta(seconds=1))
+"""What was claimed but never confirmed comes back soon."""
 
 
 async def test_broken_connections_lose_and_double_nothing(
     queue_database_url: str, postgres: PostgresForTests
 ) -> None:
     """Every connection of the service is cut again and again while 600 tasks are worked off."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url, SHORT) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await set_limits(database, tasks=50)
         await put(database, queue.clock.now(), 600, cpu=1)

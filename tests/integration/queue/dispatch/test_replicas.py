@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -10,11 +9,9 @@ from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
 from queue_service.store.claims import ClaimStore, PullLease
 from tests.support.agent import Agent, ref
-from tests.support.dispatch import QUICK, replica
+from tests.support.dispatch import replica
 from tests.support.queue_rows import broken_rules, fetch, pull_executor, put, set_limits, states, value
 from tests.support.waiting import until
-
-CALM = replace(QUICK, ttl=timedelta(seconds=60), margin=timedelta(seconds=1))
 
 
 async def work(agent: Agent, seen: Counter[str], total: int) -> None:
@@ -38,8 +35,8 @@ async def passed(seen: Counter[str], progress: int) -> bool:
 async def test_two_replicas_drain_one_queue(queue_database_url: str) -> None:
     """Each task is offered once, although both have it in their buffers; in the end nothing is in use."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
     ):
         database = one.databases.finish
         await set_limits(database, tasks=20)
@@ -66,8 +63,8 @@ async def test_two_replicas_drain_one_queue(queue_database_url: str) -> None:
 async def test_limits_hold_while_they_are_lowered_and_pull_clients_race(queue_database_url: str) -> None:
     """At no commit is more in use than was in force, whoever claims; watched from outside all the while."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
     ):
         database = one.databases.finish
         await set_limits(database, tasks=12)
@@ -143,8 +140,8 @@ async def test_late_commit_behind_the_cursor_is_found(queue_database_url: str) -
 async def test_what_another_replica_returns_is_found(queue_database_url: str) -> None:
     """An offer that was declined there, and a task whose retry wait ends, are offered here."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
         Agent(one.address, "a") as a,
         Agent(two.address, "b") as b,
     ):
@@ -164,8 +161,8 @@ async def test_what_another_replica_returns_is_found_behind_what_does_not_fit(
 ) -> None:
     """It lies in the middle of a long list that was read to its end, and most of which was passed over."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
         Agent(one.address, "a") as a,
         Agent(two.address, "b") as b,
     ):

@@ -1,7 +1,6 @@
 """Sessions: reconnects, successors, goodbyes, deaths, and the end of a replica."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import grpc
@@ -16,9 +15,6 @@ from tests.support.agent import Agent, ref, refs
 from tests.support.dispatch import QUICK, Replica, replica
 from tests.support.queue_rows import broken_rules, fetch, put, set_limits, states, value
 from tests.support.waiting import until
-
-CALM = replace(QUICK, ttl=timedelta(seconds=60), margin=timedelta(seconds=1))
-"""Nobody is taken for dead while the test runs."""
 
 
 async def running(queue: Replica, agent: Agent, count: int) -> list[tuple[int, int]]:
@@ -36,7 +32,7 @@ async def running(queue: Replica, agent: Agent, count: int) -> list[tuple[int, i
 
 async def test_reconnect_keeps_what_is_listed_and_returns_the_rest(queue_database_url: str) -> None:
     """Under the new epoch, with unchanged tokens: listed offers run, unlisted attempts are lost at once."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now(), 4)
         first = await agent.connect(credit=4)
@@ -78,8 +74,8 @@ async def test_registration_is_written_down(queue_database_url: str) -> None:
 async def test_reconnect_to_another_replica(queue_database_url: str) -> None:
     """Any replica will do; the result is stored there."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
     ):
         async with Agent(one.address) as agent:
             await put(one.databases.finish, one.clock.now())
@@ -95,7 +91,7 @@ async def test_reconnect_to_another_replica(queue_database_url: str) -> None:
 
 async def test_result_is_sent_again_after_a_broken_stream(queue_database_url: str) -> None:
     """Stored once, acknowledged twice, although the attempt is not held any more."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now())
         await agent.connect(credit=1)
@@ -111,7 +107,7 @@ async def test_result_is_sent_again_after_a_broken_stream(queue_database_url: st
 async def test_newer_session_supersedes(queue_database_url: str) -> None:
     """The old stream is told and ends; it is given nothing more; its work waits until it is surely dead."""
     async with (
-        replica(queue_database_url, CALM) as queue,
+        replica(queue_database_url) as queue,
         Agent(queue.address) as old,
         Agent(queue.address) as new,
     ):
@@ -130,7 +126,7 @@ async def test_newer_session_supersedes(queue_database_url: str) -> None:
 async def test_work_of_a_superseded_instance_waits_until_it_is_surely_over(queue_database_url: str) -> None:
     """The old one may still run it: the new one gets it when the old session is over, as attempt 2."""
     async with (
-        replica(queue_database_url) as queue,
+        replica(queue_database_url, QUICK) as queue,
         Agent(queue.address) as old,
         Agent(queue.address) as new,
     ):
@@ -149,8 +145,8 @@ async def test_work_of_a_superseded_instance_waits_until_it_is_surely_over(queue
 async def test_newer_session_on_another_replica_supersedes(queue_database_url: str) -> None:
     """The old one learns of it by its next heartbeat, which is not acknowledged."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
         Agent(one.address) as old,
         Agent(two.address) as new,
     ):
@@ -165,8 +161,8 @@ async def test_newer_session_on_another_replica_supersedes(queue_database_url: s
 async def test_superseded_session_is_found_out_by_its_first_claim(queue_database_url: str) -> None:
     """The replica that still has the old stream cannot claim for it, says so, and is in nobody's way."""
     async with (
-        replica(queue_database_url, CALM, "one") as one,
-        replica(queue_database_url, CALM, "two") as two,
+        replica(queue_database_url, name="one") as one,
+        replica(queue_database_url, name="two") as two,
         Agent(one.address) as old,
         Agent(two.address) as new,
     ):
@@ -182,7 +178,7 @@ async def test_superseded_session_is_found_out_by_its_first_claim(queue_database
 
 async def test_goodbye_returns_everything_at_once(queue_database_url: str) -> None:
     """Offered and running, with no attempt burnt; the stream ends when it is done."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now(), 4)
         await agent.connect(credit=4)
@@ -201,7 +197,7 @@ async def test_goodbye_returns_everything_at_once(queue_database_url: str) -> No
 
 async def test_goodbye_comes_after_results_that_were_sent_before(queue_database_url: str) -> None:
     """Nothing that the agent has reported is given back."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await set_limits(database, tasks=100)
         await put(database, queue.clock.now(), 50)
@@ -224,7 +220,7 @@ async def test_goodbye_waits_for_a_result_that_is_hard_to_store(
             raise failures.pop()
         return await store(self, reports, now)
 
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         await put(queue.databases.finish, queue.clock.now(), 2)
         await agent.connect(credit=2)
         one, _ = [ref(offer) for offer in await agent.offers(2)]
@@ -236,7 +232,7 @@ async def test_goodbye_waits_for_a_result_that_is_hard_to_store(
 
 async def test_work_of_a_dead_agent_is_rescued_in_time(queue_database_url: str) -> None:
     """Its stream breaks without a word: after TTL and margin another agent is offered the work."""
-    async with replica(queue_database_url) as queue, Agent(queue.address, "b") as other:
+    async with replica(queue_database_url, QUICK) as queue, Agent(queue.address, "b") as other:
         database = queue.databases.finish
         async with Agent(queue.address, "a") as dead:
             await put(database, queue.clock.now(), 3)
@@ -258,7 +254,7 @@ async def test_work_of_a_dead_agent_is_rescued_in_time(queue_database_url: str) 
 
 async def test_zombie_is_fenced(queue_database_url: str) -> None:
     """An agent that was stopped and comes back is told that its attempts are not its own; nothing changes."""
-    async with replica(queue_database_url) as queue, Agent(queue.address, "b") as other:
+    async with replica(queue_database_url, QUICK) as queue, Agent(queue.address, "b") as other:
         database = queue.databases.finish
         async with Agent(queue.address, "a") as zombie:
             await put(database, queue.clock.now())
@@ -279,7 +275,7 @@ async def test_zombie_is_fenced(queue_database_url: str) -> None:
 
 async def test_living_agent_is_left_alone(queue_database_url: str) -> None:
     """Heartbeats keep every lease of a session, however long the work takes."""
-    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url, QUICK) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now(), 2)
         await agent.connect(credit=2, beats=True)
@@ -295,14 +291,14 @@ async def test_living_agent_is_left_alone(queue_database_url: str) -> None:
 
 async def test_reaper_is_patient_after_a_start(queue_database_url: str, queue_database: Database) -> None:
     """A replica that was away does not judge agents that could not reach it."""
-    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url, QUICK) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now())
         await agent.connect(credit=1)
         leases = await running(queue, agent, 1)
     await fetch(queue_database, "UPDATE queue.sessions SET expires_at = expires_at - interval '1 hour'")
     async with (
-        replica(queue_database_url) as queue,
+        replica(queue_database_url, QUICK) as queue,
         Agent(queue.address, instance=agent.instance) as again,
     ):
         await queue.dispatch.reaper.step()
@@ -311,7 +307,7 @@ async def test_reaper_is_patient_after_a_start(queue_database_url: str, queue_da
 
 async def test_expired_pull_lease_is_lost(queue_database_url: str) -> None:
     """It ends by itself, and the task is there for others."""
-    async with replica(queue_database_url) as queue:
+    async with replica(queue_database_url, QUICK) as queue:
         database, now = queue.databases.finish, queue.clock.now()
         await put(database, now, handler="")
         await fetch(
@@ -330,7 +326,7 @@ async def test_expired_pull_lease_is_lost(queue_database_url: str) -> None:
 
 async def test_drain_sends_agents_elsewhere(queue_database_url: str) -> None:
     """Drain, then the end of the stream; what runs goes on, what was not sent is back at once."""
-    async with replica(queue_database_url, CALM) as queue, Agent(queue.address) as agent:
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
         database = queue.databases.finish
         await put(database, queue.clock.now(), 2)
         await agent.connect(credit=1)
@@ -344,7 +340,7 @@ async def test_drain_sends_agents_elsewhere(queue_database_url: str) -> None:
         await agent.say(hello=pb.Hello(executor="a", instance_id=agent.instance))
         assert await agent.ended() is grpc.StatusCode.UNAVAILABLE
     async with (
-        replica(queue_database_url, CALM) as other,
+        replica(queue_database_url) as other,
         Agent(other.address, instance=agent.instance) as again,
     ):
         assert refs((await again.connect(held=leases)).held) == leases

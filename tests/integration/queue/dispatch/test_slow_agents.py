@@ -1,8 +1,6 @@
 """Agents that stop reading or talking hold back nobody and cost no memory."""
 
 import asyncio
-from dataclasses import replace
-from datetime import timedelta
 
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
@@ -12,8 +10,6 @@ from tests.support.agent import Agent, ref
 from tests.support.dispatch import QUICK, Replica, replica
 from tests.support.queue_rows import broken_rules, put, set_limits, value
 from tests.support.waiting import until
-
-CALM = replace(QUICK, ttl=timedelta(seconds=60), offer_timeout=timedelta(seconds=60))
 
 
 async def hello(agent: Agent, credit: int = 0) -> None:
@@ -39,7 +35,7 @@ async def talk(agent: Agent) -> None:
 async def test_agent_that_does_not_read_gets_only_what_the_transport_holds(queue_database_url: str) -> None:
     """With credit for everything it is given a bounded part; the others get the rest."""
     async with (
-        replica(queue_database_url, CALM) as queue,
+        replica(queue_database_url) as queue,
         Agent(queue.address, "deaf", reads=False) as deaf,
         Agent(queue.address, "b") as other,
     ):
@@ -76,7 +72,7 @@ async def test_agent_that_does_not_read_gets_only_what_the_transport_holds(queue
 async def test_agent_that_only_talks_is_not_listened_to_for_ever(queue_database_url: str) -> None:
     """Its answers pile up to a bound; then nothing more is read from it, and others go on."""
     async with (
-        replica(queue_database_url, CALM) as queue,
+        replica(queue_database_url) as queue,
         Agent(queue.address, "talker", reads=False) as talker,
         Agent(queue.address, "b") as other,
     ):
@@ -99,7 +95,7 @@ async def test_agent_that_only_talks_is_not_listened_to_for_ever(queue_database_
 async def test_silent_agent_loses_only_its_own_work(queue_database_url: str) -> None:
     """It keeps its stream open and says nothing: its offers go to another one, which never waited for it."""
     async with (
-        replica(queue_database_url) as queue,
+        replica(queue_database_url, QUICK) as queue,
         Agent(queue.address, "silent") as silent,
         Agent(queue.address, "b") as other,
     ):
