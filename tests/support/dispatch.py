@@ -26,8 +26,13 @@ STEADY = Terms(
 )
 """Nobody is taken for dead while a test runs, however busy the machine is."""
 
-QUICK = replace(STEADY, ttl=timedelta(seconds=1.5), margin=timedelta(seconds=0.4))
-"""Sessions run out soon."""
+QUICK = replace(
+    STEADY,
+    ttl=timedelta(seconds=1.5),
+    margin=timedelta(seconds=0.4),
+    offer_timeout=timedelta(seconds=5),
+)
+"""Sessions run out soon, offers a little later."""
 
 
 @dataclass
