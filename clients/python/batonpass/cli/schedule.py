@@ -143,9 +143,8 @@ def _refusal(fire: Record) -> Fault | None:
             )
             return Fault("REJECTED", message)
         case "SKIPPED_OVERLAP":
-            message = (
-                f"{fire['schedule_id']} was not run, since it overlaps: {fire['detail'] or 'it runs already'}"
-            )
+            other = f"task {fire['detail']}" if fire["detail"] else "a task of it that has not ended"
+            message = f"{fire['schedule_id']} was not run, since it overlaps with {other}"
             hint = "--overlap buffer-all runs it after the one in the way, --overlap allow-all beside it."
             return Fault("SKIPPED_OVERLAP", message, hint=hint)
         case _:
