@@ -126,7 +126,7 @@ export type Executor = Message<"batonpass.queue.v1.Executor"> & {
   name: string;
 
   /**
-   * Whether it can be given work.
+   * Whether it is there.
    *
    * @generated from field: batonpass.queue.v1.ExecutorState state = 2;
    */
@@ -225,7 +225,7 @@ export const ExecutorSchema: GenMessage<Executor> = /*@__PURE__*/
   messageDesc(file_batonpass_queue_v1_executor, 3);
 
 /**
- * Whether an executor can be given work.
+ * Whether an executor is there.
  *
  * @generated from enum batonpass.queue.v1.ExecutorState
  */
@@ -238,14 +238,14 @@ export enum ExecutorState {
   UNSPECIFIED = 0,
 
   /**
-   * Its session is alive.
+   * Its session is alive. A pull client, which has none, holds at least one lease that has not expired.
    *
    * @generated from enum value: EXECUTOR_STATE_ONLINE = 1;
    */
   ONLINE = 1,
 
   /**
-   * Its session ended or ran out, or it is a pull client, which has none.
+   * Its session ended or ran out, or it is a pull client that holds nothing.
    *
    * @generated from enum value: EXECUTOR_STATE_OFFLINE = 2;
    */

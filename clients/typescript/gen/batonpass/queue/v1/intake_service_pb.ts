@@ -290,7 +290,7 @@ export type Outcome = Message<"batonpass.queue.v1.Outcome"> & {
   state: TaskState;
 
   /**
-   * Attempts of the chain.
+   * Attempts of the chain. 0 when it never started.
    *
    * @generated from field: int32 attempts = 7;
    */

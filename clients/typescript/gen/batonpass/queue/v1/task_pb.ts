@@ -175,6 +175,7 @@ export type Task = Message<"batonpass.queue.v1.Task"> & {
 
   /**
    * Number of the current attempt, 1 = first; of the next one while it waits, of the last one when it has ended.
+   * 1 for a task that ended without any.
    *
    * @generated from field: int32 attempt = 7;
    */
@@ -237,7 +238,8 @@ export type Task = Message<"batonpass.queue.v1.Task"> & {
   executor: string;
 
   /**
-   * Ended attempts, oldest first, and the running one. Only in `GetTask`.
+   * Ended attempts, oldest first, and the running one. In lists and streams only the last ended one, without
+   * its `output_tail`.
    *
    * @generated from field: repeated batonpass.queue.v1.Attempt attempts = 16;
    */

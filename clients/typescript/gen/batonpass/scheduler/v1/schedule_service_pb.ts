@@ -272,7 +272,7 @@ export type EnableScheduleRequest = Message<"batonpass.scheduler.v1.EnableSchedu
   scheduleId: string;
 
   /**
-   * Why, for the record. At most 500 characters.
+   * Why, for the record. At most 500 characters. Empty when nothing changes: note and actor stay as they are.
    *
    * @generated from field: string note = 2;
    */
@@ -321,7 +321,7 @@ export type DisableScheduleRequest = Message<"batonpass.scheduler.v1.DisableSche
   scheduleId: string;
 
   /**
-   * Why, for the record. At most 500 characters.
+   * Why, for the record. At most 500 characters. Empty when nothing changes: note and actor stay as they are.
    *
    * @generated from field: string note = 2;
    */
