@@ -17,6 +17,7 @@ from queue_service.domain.handler import PREFIX, HandlerKind
 from queue_service.domain.lease import Lease, Ref
 from queue_service.domain.registration import Measured, Registration
 from queue_service.domain.terms import Terms
+from queue_service.domain.willingness import Willingness
 from queue_service.store.claims import ClaimStore
 from queue_service.store.sessions import Opened
 from queue_service.store.starts import Start
@@ -65,11 +66,14 @@ class Session:
         self._credit = 0
         self._beats = 0
         self._book = LeaseBook(held, tools.clock.now())
+        self._willingness = Willingness()
         self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def room(self) -> int:
         """How many offers it may be sent now."""
+        if not self._willingness.may_be_offered(_seconds()):
+            return 0
         return min(self._credit, self.outbox.room)
 
     @property
@@ -96,21 +100,25 @@ class Session:
     def accept(self, refs: Sequence[Ref]) -> None:
         """The agent has started offers. Saying it again changes nothing."""
         self._answer_unknown(refs)
+        self._willingness.took(refs)
         now = self._tools.clock.now()
         self._tools.starts.add(Start(*ref, self.id, now) for ref in self._book.accept(refs, now))
 
     def decline(self, refs: Sequence[Ref], reason: str) -> None:
         """The agent does not want offers."""
+        self._willingness.declined(refs, _seconds())
         self._give_back(refs, reason or "declined")
 
     def confirm_revoked(self, refs: Sequence[Ref]) -> None:
         """The agent had not started revoked offers."""
+        self._willingness.answered(refs)
         self._give_back(refs, "not answered in time")
 
     def results(self, reports: Sequence[Finished]) -> None:
         """Attempts have ended; each is answered when it is stored, or when it turns out to be stale."""
         refs = [Ref(report.task, report.token) for report in reports]
         self._tools.starts.forget(refs)
+        self._willingness.took(refs)
         completed = [
             report._replace(executor=self.executor, started_at=self._book.report(ref))
             for ref, report in zip(refs, reports, strict=True)
@@ -133,7 +141,9 @@ class Session:
         # A claim whose COMMIT was never confirmed: no session has been told of it.
         self._return(self._book.unknown(refs), "not sent in time")
         withdrawn = {lease.task for lease in unsent}
-        self.outbox.revoke(self._book.revoke(ref for ref in refs if ref.task not in withdrawn))
+        revoked = list(self._book.revoke(ref for ref in refs if ref.task not in withdrawn))
+        self._willingness.ignored(revoked)
+        self.outbox.revoke(revoked)
 
     def cancel(self, refs: Iterable[Ref]) -> None:
         """Somebody wants attempts stopped: the agent is asked once; what was never sent ends at once."""
@@ -147,6 +157,7 @@ class Session:
         """Leases have turned out not to be the session's any more, unless by a result that it has sent."""
         lost = self._book.unreported(refs)
         self._book.drop(lost)
+        self._willingness.answered(lost)
         self.outbox.stale(lost)
 
     def supersede(self, successor: int) -> None:
@@ -271,3 +282,7 @@ def handler_keys(registration: Registration) -> frozenset[str]:
     if registration.allows_http:
         keys.add(HandlerKind.HTTP.value)
     return frozenset(keys)
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
