@@ -22,7 +22,6 @@ from batonpass.queue.v1.pull_service_pb2_grpc import add_PullServiceServicer_to_
 from batonpass.queue.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 
 from queue_service.api.dispatch_service import DispatchService
-from queue_service.api.errors import OLD_SCHEMA, translate
 from queue_service.api.intake_service import IntakeService
 from queue_service.api.pull_service import PullService
 from queue_service.api.queue_service import QueueService
@@ -61,12 +60,14 @@ from service_kit.loops import Loop, run_all
 from service_kit.metrics import Metrics
 from service_kit.migrate import runtime_role
 from service_kit.notify import Listener, Notifier
+from service_kit.oldschema import old_schema
 from service_kit.postgres import Database, engine
 from service_kit.readiness import Readiness, durability_check, schema_check
 from service_kit.rpc import RpcServer
 from service_kit.service import Service
 
 NAME: Final = "queue"
+OLD_SCHEMA: Final = "the queue's schema is not current; run `python -m queue_service migrate`"
 
 RELAY: Final = timedelta(seconds=5)
 """How often everybody looks although no hint came; most poll faster by themselves."""
@@ -182,7 +183,7 @@ class Queue:
             Peek(reader, pulls, executors, clock),
             clock,
         )
-        server = RpcServer(metrics=self._metrics, translate=translate)
+        server = RpcServer(metrics=self._metrics, translate=old_schema(OLD_SCHEMA))
         server.add(add_QueueServiceServicer_to_server, queue)
         server.add(add_PullServiceServicer_to_server, pull)
         server.add(

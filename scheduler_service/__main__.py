@@ -19,7 +19,6 @@ from typing import Final
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 
-from scheduler_service.api.errors import OLD_SCHEMA, translate
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
 from scheduler_service.app.awaiting import Awaiting
@@ -47,6 +46,7 @@ from service_kit.loops import Loop, run_all
 from service_kit.metrics import Metrics
 from service_kit.migrate import runtime_role
 from service_kit.notify import Listener, Notifier
+from service_kit.oldschema import old_schema
 from service_kit.postgres import Database, engine
 from service_kit.readiness import Readiness, durability_check, schema_check
 from service_kit.rpc import RpcServer
@@ -54,6 +54,7 @@ from service_kit.service import Service, service_tls
 from service_kit.tls import open_channel
 
 NAME: Final = "scheduler"
+OLD_SCHEMA: Final = "the scheduler's schema is not current; run `python -m scheduler_service migrate`"
 POLL: Final = timedelta(seconds=1)
 HOUSEKEEPING: Final = timedelta(minutes=1)
 
@@ -131,7 +132,7 @@ class Scheduler:
     def _serve(self, registry: Metrics) -> RpcServer:
         database, clock, signals = self._api, self._clock, self._signals
         schedules = Schedules(database, clock, signals, self._metrics)
-        server = RpcServer(metrics=registry, translate=translate)
+        server = RpcServer(metrics=registry, translate=old_schema(OLD_SCHEMA))
         server.add(
             add_ScheduleServiceServicer_to_server,
             ScheduleService(

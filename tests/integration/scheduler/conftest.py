@@ -8,7 +8,6 @@ from batonpass.options import CLIENT_OPTIONS
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 
-from scheduler_service.api.errors import translate
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
 from scheduler_service.app.awaiting import Awaiting
@@ -52,7 +51,7 @@ def replica(make_replica: MakeReplica) -> Replica:
 
 @pytest.fixture
 async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
-    server = RpcServer(translate=translate)
+    server = RpcServer()
     schedules = replica.schedules
     awaiting = Awaiting(replica.database, clock, replica.signals, poll=0.05)
     server.add(
