@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from service_kit.caller import caller_from_metadata, enter
 from service_kit.errors import InvalidArgument, ServiceError
@@ -113,7 +113,17 @@ class _Method:
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[self._handler.request_streaming, self._handler.response_streaming]
         around: Any = self._stream if self._handler.response_streaming else self._unary
-        return make(around, self._handler.request_deserializer, self._handler.response_serializer)
+        return make(around, self._decoded, self._handler.response_serializer)
+
+    def _decoded(self, raw: bytes) -> Any:
+        """The message, or what is wrong with it: an exception here would tell the client nothing."""
+        try:
+            return self._handler.request_deserializer(raw)
+        except DecodeError:
+            return InvalidArgument(
+                f"{self._name} was sent bytes that are no message of its request type",
+                reason="MALFORMED_MESSAGE",
+            )
 
     async def _unary(self, request: Any, context: Context) -> Any:
         with self._edge.measured(self._service, self._name) as outcome:
@@ -141,11 +151,12 @@ class _Method:
                 f"{self._name} needs a deadline: a unary call says how long its caller waits",
                 reason="DEADLINE_REQUIRED",
             )
-        admitted = request
-        if self._streams_in and not self._validates_itself:
-            admitted = _validated(request)
-        elif not self._validates_itself:
-            validate(request)
+        check = _accept_any if self._validates_itself else validate
+        admitted: Message | AsyncIterator[Message]
+        if self._streams_in:
+            admitted = _checked(request, check)
+        else:
+            check(admitted := _readable(request))
         enter(caller_from_metadata(context.invocation_metadata() or ()))
         return admitted
 
@@ -168,10 +179,22 @@ class _Method:
         )
 
 
-async def _validated(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+async def _checked(requests: AsyncIterator[Any], check: Callable[[Message], None]) -> AsyncIterator[Message]:
     async for request in requests:
-        validate(request)
-        yield request
+        message = _readable(request)
+        check(message)
+        yield message
+
+
+def _readable(request: Any) -> Message:
+    """Raises InvalidArgument for bytes that were no message."""
+    if isinstance(request, InvalidArgument):
+        raise request
+    return request  # type: ignore[no-any-return]
+
+
+def _accept_any(_: Message) -> None:
+    """The handler judges its messages itself."""
 
 
 def _is_hang_up(error: Exception) -> bool:

@@ -49,6 +49,7 @@ class DispatchService(dispatch_service_pb2_grpc.DispatchServiceServicer):
         try:
             async for message in session.messages():
                 yield from_message(message)
+            _raise_refusal(reader)
         finally:
             reader.cancel()
             self._roster.close(session)
@@ -67,6 +68,12 @@ class DispatchService(dispatch_service_pb2_grpc.DispatchServiceServicer):
         finally:
             if not session.leaving:
                 session.outbox.end()
+
+
+def _raise_refusal(reader: "asyncio.Task[None]") -> None:
+    """Bytes that are no message end the session with a status, since nobody can answer them in it."""
+    if reader.done() and not reader.cancelled() and isinstance(error := reader.exception(), InvalidArgument):
+        raise error
 
 
 async def _first(requests: Requests) -> pb.Hello:

@@ -46,8 +46,8 @@ def spec(message: pb.ScheduleSpec, prefix: str) -> Spec:
         case "cron":
             return CronSpec(message.cron.expression, SecondsField(message.cron.seconds))
         case "interval":
-            every = duration(message.interval.every, f"{prefix}interval.every")
-            return IntervalSpec(every, duration(message.interval.phase, f"{prefix}interval.phase"))
+            every = milliseconds(message.interval.every, f"{prefix}interval.every")
+            return IntervalSpec(every, milliseconds(message.interval.phase, f"{prefix}interval.phase"))
         case "one_shot":
             return OneShotSpec(instant(message.one_shot.time, f"{prefix}one_shot.time"))
         case "event":
@@ -70,6 +70,13 @@ def duration(message: Duration, field: str) -> timedelta:
         return message.ToTimedelta()
     except (ValueError, OverflowError):
         raise InvalidSchedule(field, "is no valid duration") from None
+
+
+def milliseconds(message: Duration, field: str) -> timedelta:
+    """A duration of whole milliseconds."""
+    if message.nanos % 1_000_000:
+        raise InvalidSchedule(field, "must be whole milliseconds")
+    return duration(message, field)
 
 
 def _check_resources(resources: task_pb2.Resources) -> None:

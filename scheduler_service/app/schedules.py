@@ -191,8 +191,10 @@ class Schedules:
                 raise ScheduleExists(caller.namespace, schedule.schedule_id)
             return before
         now = schedule.created_at
-        if request_id:
-            await store.remember_creation(connection, schedule, request_id, creation.fingerprint, now)
+        if request_id and not await store.remember_creation(
+            connection, schedule, request_id, creation.fingerprint, now
+        ):
+            raise RequestReused(request_id)
         if schedule.listens_to_system:
             await outcomes.want_all_tasks(connection, True)
         await actions.record(connection, schedule, "create", caller.actor, now)

@@ -203,6 +203,7 @@ WHERE c.namespace = $1 AND c.request_id = $2
 -- $1 namespace, $2 request_id, $3 fingerprint, $4 schedule_id, $5 now.
 INSERT INTO scheduler.creations (namespace, request_id, fingerprint, created, created_at)
 SELECT $1, $2, $3, to_jsonb(s), $5 FROM scheduler.schedules s WHERE s.namespace = $1 AND s.schedule_id = $4
+ON CONFLICT DO NOTHING RETURNING request_id
 
 -- name: waiting_for_handover
 -- $1 namespace, $2 instant, $3 number of a fire. What is due by then and has no verdict yet: schedules to plan,

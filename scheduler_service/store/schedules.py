@@ -97,12 +97,13 @@ async def created_before(
 
 async def remember_creation(
     connection: AsyncConnection, schedule: Schedule, request_id: str, fingerprint: bytes, now: datetime
-) -> None:
-    """Raises UniqueViolationError when the request id was used meanwhile."""
+) -> bool:
+    """False when the request id was used meanwhile."""
     driver = await raw(connection)
-    await driver.execute(
+    remembered = await driver.fetchval(
         SQL["remember_creation"], schedule.namespace, request_id, fingerprint, schedule.schedule_id, now
     )
+    return remembered is not None
 
 
 async def listens_to_system(connection: AsyncConnection) -> bool:

@@ -264,6 +264,21 @@ async def test_handler_may_validate_its_messages_itself(channel: grpc.aio.Channe
     assert await all_of(method(channel, "Own")(iterate(GOOD, BAD))) == [GOOD, BAD]
 
 
+@pytest.mark.parametrize("name", ["Unary", "Down", "Up", "Both", "Own"])
+async def test_bytes_that_are_no_message_are_refused_in_every_shape(
+    edge: Edge, channel: grpc.aio.Channel, name: str
+) -> None:
+    streams_in = name in ("Up", "Both", "Own")
+    shape = "stream" if streams_in else "unary", "unary" if name in ("Unary", "Up") else "stream"
+    call = getattr(channel, "_".join(shape))(f"/{SERVICE}/{name}")
+    garbage = b"\x0a\x02\xff\xfe"
+    made = call(iterate(garbage)) if streams_in else call(garbage, timeout=5)
+    error = await refused(made if shape[1] == "unary" else all_of(made))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert details(error)[ErrorInfo].reason == "MALFORMED_MESSAGE"
+    assert edge.metric(name, "INVALID_ARGUMENT") == 1
+
+
 async def test_handler_cleans_up_when_its_client_leaves(edge: Edge, channel: grpc.aio.Channel) -> None:
     stream = method(channel, "Down")(GOOD)
     await stream.read()

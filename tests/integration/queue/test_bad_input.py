@@ -114,6 +114,13 @@ BROKEN: list[tuple[str, Any, str]] = [
         ),
         "report.output_tail",
     ),
+    (
+        "CompleteTask",
+        pull.CompleteTaskRequest(
+            task_id="t", lease_token=1, report=task_pb2.AttemptReport(duration=Duration(seconds=2**62))
+        ),
+        "report.duration",
+    ),
 ]
 
 

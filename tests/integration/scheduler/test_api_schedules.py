@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from batonpass.queue.v1.task_pb2 import (
     OVERLAP_POLICY_BUFFER_ALL,
@@ -80,6 +81,14 @@ async def test_creating_is_repeatable_by_request_id(api: Api, clock: ManualClock
     await refused(api.GetSchedule(schedule_id="a"), NOT_FOUND)
     other = await refused(api.CreateSchedule(schedule=schedule("b"), request_id="r1"), EXISTS)
     assert other.reason == "REQUEST_ID_REUSED"
+
+
+async def test_one_request_id_for_different_schedules_at_once_makes_one(api: Api) -> None:
+    calls = [api.CreateSchedule(schedule=schedule(f"s{n}"), request_id="r1") for n in range(8)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    refusals = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+    assert [refusal.code() for refusal in refusals] == [grpc.StatusCode.ALREADY_EXISTS] * 7
+    assert len((await api.ListSchedules()).schedules) == 1
 
 
 async def test_creating_at_once_with_one_request_id_makes_one(api: Api) -> None:

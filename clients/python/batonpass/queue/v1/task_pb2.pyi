@@ -501,7 +501,7 @@ class AttemptReport(_message.Message):
     """What went wrong, in words. At most 4 KiB."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """From start to end as the executor measured it. Unset: the queue's own clock is used."""
+        """From start to end as the executor measured it, at most 366 days. Unset: the queue's own clock is used."""
 
     def __init__(
         self,
