@@ -1,6 +1,5 @@
 """Command lines, read by the very parsers that will read them; nothing is run."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +50,19 @@ def parse_cli(words: Sequence[str]) -> None:
 def in_shell(text: str) -> list[list[str]]:
     """The calls of our programs in a piece of shell, `./dev batonpass` included."""
     lines = text.replace("\\\n", " ").splitlines()
-    words = [shlex.split(part, comments=True) for line in lines for part in re.split(r";|\|\||&&", line)]
+    words = [call for line in lines for call in _simple_commands(line)]
     calls = [call[1:] if call[:1] == ["./dev"] else call for call in words]
     return [call for call in calls if call[:1] == ["batonpass"] or call[:2] == ["python", "-m"]]
+
+
+def _simple_commands(line: str) -> list[list[str]]:
+    """The commands of a line, split where the shell would: at operators outside quotes."""
+    calls: list[list[str]] = [[]]
+    words = shlex.shlex(line, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    for word in words:
+        if set(word) <= set(";|&()"):
+            calls.append([])
+        else:
+            calls[-1].append(word)
+    return calls
