@@ -30,7 +30,7 @@ def main() -> int:
     table = Table()
     with tempfile.TemporaryDirectory(prefix="batonpass-bench-") as folder:
         starts = Path(folder) / "starts.json"
-        with Stack(Path(folder) / "stack", env={"BENCH_STARTS": str(starts)}) as stack:
+        with Stack(Path(folder) / "stack", env={"BENCH_STARTS": str(starts)}, tell=False) as stack:
             stack.start()
             bench = Bench(stack, starts, options.runs, options.scale)
             for measure in (bench.enqueue, bench.drain, bench.idle_latency, bench.events, bench.lateness):

@@ -114,8 +114,12 @@ class Daemon:
 class Stack:
     """PostgreSQL, `replicas` of each service and any number of agents below one folder."""
 
-    def __init__(self, folder: Path, *, replicas: int = 1, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, replicas: int = 1, env: Mapping[str, str] | None = None, tell: bool = True
+    ) -> None:
+        """`tell`: print the ends of the logs when it is over, which a test runner shows of failures only."""
         self.folder = folder
+        self._tell = tell
         self.state = folder / "state"
         self.state.mkdir(parents=True)
         self._settings = dict(env or {})
@@ -134,7 +138,8 @@ class Stack:
         try:
             self.stop()
         finally:
-            self._print_logs()
+            if self._tell:
+                self._print_logs()
 
     @property
     def scheduler(self) -> "Service":
