@@ -34,7 +34,8 @@ class QueueServiceStub:
     deadline; without one it is refused with `INVALID_ARGUMENT`.
     Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
     rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
-    message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+    message over 1 MiB, which the transport refuses without details. Every other error carries a
+    `google.rpc.ErrorInfo` with domain `batonpass`.
     """
 
     @_typing.overload
@@ -108,7 +109,8 @@ class QueueServiceAsyncStub(QueueServiceStub):
     deadline; without one it is refused with `INVALID_ARGUMENT`.
     Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
     rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
-    message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+    message over 1 MiB, which the transport refuses without details. Every other error carries a
+    `google.rpc.ErrorInfo` with domain `batonpass`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -178,7 +180,8 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     deadline; without one it is refused with `INVALID_ARGUMENT`.
     Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
     rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
-    message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+    message over 1 MiB, which the transport refuses without details. Every other error carries a
+    `google.rpc.ErrorInfo` with domain `batonpass`.
     """
 
     @_abc_1.abstractmethod

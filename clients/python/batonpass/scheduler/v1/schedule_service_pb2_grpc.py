@@ -33,7 +33,8 @@ class ScheduleServiceStub:
     deadline; without one it is refused with `INVALID_ARGUMENT`.
     Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
     rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
-    message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+    message over 1 MiB, which the transport refuses without details. Every other error carries a
+    `google.rpc.ErrorInfo` with domain `batonpass`.
     """
 
     def __init__(self, channel):
@@ -112,7 +113,8 @@ class ScheduleServiceServicer:
     deadline; without one it is refused with `INVALID_ARGUMENT`.
     Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
     rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
-    message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+    message over 1 MiB, which the transport refuses without details. Every other error carries a
+    `google.rpc.ErrorInfo` with domain `batonpass`.
     """
 
     def CreateSchedule(self, request, context):
@@ -294,7 +296,8 @@ class ScheduleService:
     deadline; without one it is refused with `INVALID_ARGUMENT`.
     Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
     rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
-    message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+    message over 1 MiB, which the transport refuses without details. Every other error carries a
+    `google.rpc.ErrorInfo` with domain `batonpass`.
     """
 
     @staticmethod

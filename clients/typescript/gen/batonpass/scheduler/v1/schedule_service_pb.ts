@@ -708,7 +708,8 @@ export const AwaitHandoverResponseSchema: GenMessage<AwaitHandoverResponse> = /*
  * deadline; without one it is refused with `INVALID_ARGUMENT`.
  * Errors common to all calls: `INVALID_ARGUMENT` with a `google.rpc.BadRequest` naming field and
  * rule; `UNAVAILABLE` while the database is away (repeat with back-off); `RESOURCE_EXHAUSTED` for a
- * message over 1 MiB. Every error carries a `google.rpc.ErrorInfo` with domain `batonpass`.
+ * message over 1 MiB, which the transport refuses without details. Every other error carries a
+ * `google.rpc.ErrorInfo` with domain `batonpass`.
  *
  * @generated from service batonpass.scheduler.v1.ScheduleService
  */
