@@ -36,23 +36,31 @@ async def test_work_goes_to_the_willing_beside_one_that_declines_everything(queu
 
 
 async def test_one_that_answers_nothing_is_asked_nothing_more(queue_database_url: str) -> None:
-    """Once an offer had to be revoked, it gets no other until it says something about that one."""
+    """Once an offer had to be revoked, others get the work until it says something about that one."""
     terms = replace(STEADY, offer_timeout=timedelta(seconds=0.3))
-    async with replica(queue_database_url, terms) as queue, Agent(queue.address) as deaf:
+    async with (
+        replica(queue_database_url, terms) as queue,
+        Agent(queue.address, "deaf", max_tasks=50) as deaf,
+        Agent(queue.address, "willing", max_tasks=2) as willing,
+    ):
         database = queue.databases.finish
-        await deaf.connect(credit=1)
-        await put(database, queue.clock.now(), 2)
+        await deaf.connect(credit=100)
+        await put(database, queue.clock.now(), 1, prefix="first")
         queue.dispatch.dispatcher.wake()
         (offer,) = await deaf.offers(1)
         (revoked,) = (await deaf.expect("revoke")).leases
         assert revoked.task == offer.task
-        await deaf.say(credit={"offers": 10})
+        await willing.connect(credit=100)
+        await put(database, queue.clock.now(), 1, prefix="second")
         queue.dispatch.dispatcher.wake()
-        assert await deaf.silent("offers")
+        (taken,) = await willing.offers(1)
+        assert taken.task_id == "second1"
+        await willing.finish([ref(taken)])
+        await willing.acknowledged(1)
         await deaf.say(revoke_ack={"leases": [revoked]})
-        for again in await deaf.offers(2):
-            await deaf.finish([ref(again)])
-        await until(lambda: _all_done(database), "it works again")
+        (again,) = await deaf.offers(1)
+        await deaf.finish([ref(again)])
+        await until(lambda: _all_done(database), "both are done")
 
 
 async def _all_done(database: Database) -> bool:
