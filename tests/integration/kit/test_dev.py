@@ -17,6 +17,7 @@ import pytest
 
 from service_kit.dev.supervisor import is_healthy
 from tests.support.postgres import PostgresForTests
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -222,11 +223,16 @@ def test_only_services_know_the_database(dev: Dev) -> None:
     assert not {"DATABASE_URL", "PGPASSWORD"} & psutil.Process(processes["idle"]).environ().keys()
 
 
-def test_live_view_does_not_know_the_database(dev: Dev, postgres: PostgresForTests) -> None:
+async def test_live_view_does_not_know_the_database(dev: Dev, postgres: PostgresForTests) -> None:
     with postgres.database() as url:
         dev.env |= {"DATABASE_URL": url, "BATONPASS_FIRST_DATABASE_URL": url}
         process = dev.in_foreground()
-        (view,) = (child for child in psutil.Process(process.pid).children() if "sleep" in child.cmdline())
+
+        async def views() -> list[psutil.Process]:
+            # A child that has not become its program yet still shows the supervisor's command line.
+            return [child for child in psutil.Process(process.pid).children() if "sleep" in child.cmdline()]
+
+        (view,) = await until(views, "the live view runs")
         assert url not in view.environ().values()
         dev("down")
         process.communicate(timeout=30)
