@@ -22,18 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from batonpass.queue.v1 import hold_pb2 as batonpass_dot_queue_dot_v1_dot_hold__pb2
 from batonpass.queue.v1 import task_pb2 as batonpass_dot_queue_dot_v1_dot_task__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'batonpass/queue/v1/intake_service.proto\x12\x12\x62\x61tonpass.queue.v1\x1a\x1d\x62\x61tonpass/queue/v1/task.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x15StreamDueTasksRequest\x12\x37\n\x05tasks\x18\x01 \x03(\x0b\x32\x1b.batonpass.queue.v1.DueTaskB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xb6\x03\n\x07\x44ueTask\x12\x33\n\tnamespace\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12=\n\x07task_id\x18\x02 \x01(\tB,\xbaH)r\'2%^[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,127}$\x12\x1e\n\x0bschedule_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12:\n\x08template\x18\x04 \x01(\x0b\x32 .batonpass.queue.v1.TaskTemplateB\x06\xbaH\x03\xc8\x01\x01\x12G\n\x0eoverlap_policy\x18\x05 \x01(\x0e\x32!.batonpass.queue.v1.OverlapPolicyB\x0c\xbaH\t\x82\x01\x06\x18\x01\x18\x03\x18\x06\x12\x38\n\x0cnominal_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tfire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12!\n\rtrigger_depth\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\"N\n\x16StreamDueTasksResponse\x12\x34\n\x08verdicts\x18\x01 \x03(\x0b\x32\".batonpass.queue.v1.DueTaskVerdict\"\x8c\x01\n\x0e\x44ueTaskVerdict\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12,\n\x07verdict\x18\x03 \x01(\x0e\x32\x1b.batonpass.queue.v1.Verdict\x12\x18\n\x10\x62locking_task_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"U\n\x14WatchOutcomesRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x11\n\tall_tasks\x18\x02 \x01(\x08\x12\x10\n\x08\x66rom_now\x18\x03 \x01(\x08\"V\n\x15WatchOutcomesResponse\x12-\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1b.batonpass.queue.v1.Outcome\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xd9\x02\n\x07Outcome\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\r\n\x05\x63hain\x18\x04 \x01(\x05\x12\x13\n\x0bschedule_id\x18\x05 \x01(\t\x12,\n\x05state\x18\x06 \x01(\x0e\x32\x1d.batonpass.queue.v1.TaskState\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0clast_attempt\x18\n \x01(\x0b\x32\x1b.batonpass.queue.v1.Attempt\x12\x0f\n\x07handler\x18\x0b \x01(\t\x12\x15\n\rtrigger_depth\x18\x0c \x01(\x05*\x81\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_CREATED\x10\x01\x12\x15\n\x11VERDICT_DUPLICATE\x10\x02\x12\x1b\n\x17VERDICT_SKIPPED_OVERLAP\x10\x03\x12\x14\n\x10VERDICT_REJECTED\x10\x04\x32\xe4\x01\n\rIntakeService\x12k\n\x0eStreamDueTasks\x12).batonpass.queue.v1.StreamDueTasksRequest\x1a*.batonpass.queue.v1.StreamDueTasksResponse(\x01\x30\x01\x12\x66\n\rWatchOutcomes\x12(.batonpass.queue.v1.WatchOutcomesRequest\x1a).batonpass.queue.v1.WatchOutcomesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'batonpass/queue/v1/intake_service.proto\x12\x12\x62\x61tonpass.queue.v1\x1a\x1d\x62\x61tonpass/queue/v1/hold.proto\x1a\x1d\x62\x61tonpass/queue/v1/task.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x0fSetHoldsRequest\x12\x33\n\tnamespace\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x1a\n\x06source\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x32\n\x05holds\x18\x04 \x03(\x0b\x32\x18.batonpass.queue.v1.HoldB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"#\n\x10SetHoldsResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\"P\n\x15StreamDueTasksRequest\x12\x37\n\x05tasks\x18\x01 \x03(\x0b\x32\x1b.batonpass.queue.v1.DueTaskB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xb4\x03\n\x07\x44ueTask\x12\x33\n\tnamespace\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12=\n\x07task_id\x18\x02 \x01(\tB,\xbaH)r\'2%^[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,127}$\x12\x1e\n\x0bschedule_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12:\n\x08template\x18\x04 \x01(\x0b\x32 .batonpass.queue.v1.TaskTemplateB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x0eoverlap_policy\x18\x05 \x01(\x0e\x32!.batonpass.queue.v1.OverlapPolicyB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x0cnominal_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tfire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12!\n\rtrigger_depth\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\"N\n\x16StreamDueTasksResponse\x12\x34\n\x08verdicts\x18\x01 \x03(\x0b\x32\".batonpass.queue.v1.DueTaskVerdict\"\x8c\x01\n\x0e\x44ueTaskVerdict\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12,\n\x07verdict\x18\x03 \x01(\x0e\x32\x1b.batonpass.queue.v1.Verdict\x12\x18\n\x10\x62locking_task_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"U\n\x14WatchOutcomesRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x11\n\tall_tasks\x18\x02 \x01(\x08\x12\x10\n\x08\x66rom_now\x18\x03 \x01(\x08\"V\n\x15WatchOutcomesResponse\x12-\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1b.batonpass.queue.v1.Outcome\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xd9\x02\n\x07Outcome\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\r\n\x05\x63hain\x18\x04 \x01(\x05\x12\x13\n\x0bschedule_id\x18\x05 \x01(\t\x12,\n\x05state\x18\x06 \x01(\x0e\x32\x1d.batonpass.queue.v1.TaskState\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0clast_attempt\x18\n \x01(\x0b\x32\x1b.batonpass.queue.v1.Attempt\x12\x0f\n\x07handler\x18\x0b \x01(\t\x12\x15\n\rtrigger_depth\x18\x0c \x01(\x05*\x81\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_CREATED\x10\x01\x12\x15\n\x11VERDICT_DUPLICATE\x10\x02\x12\x1b\n\x17VERDICT_SKIPPED_OVERLAP\x10\x03\x12\x14\n\x10VERDICT_REJECTED\x10\x04\x32\xbb\x02\n\rIntakeService\x12k\n\x0eStreamDueTasks\x12).batonpass.queue.v1.StreamDueTasksRequest\x1a*.batonpass.queue.v1.StreamDueTasksResponse(\x01\x30\x01\x12\x66\n\rWatchOutcomes\x12(.batonpass.queue.v1.WatchOutcomesRequest\x1a).batonpass.queue.v1.WatchOutcomesResponse0\x01\x12U\n\x08SetHolds\x12#.batonpass.queue.v1.SetHoldsRequest\x1a$.batonpass.queue.v1.SetHoldsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'batonpass.queue.v1.intake_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SETHOLDSREQUEST'].fields_by_name['namespace']._loaded_options = None
+  _globals['_SETHOLDSREQUEST'].fields_by_name['namespace']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9-]{0,62}$'
+  _globals['_SETHOLDSREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_SETHOLDSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_SETHOLDSREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_SETHOLDSREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_SETHOLDSREQUEST'].fields_by_name['holds']._loaded_options = None
+  _globals['_SETHOLDSREQUEST'].fields_by_name['holds']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_STREAMDUETASKSREQUEST'].fields_by_name['tasks']._loaded_options = None
   _globals['_STREAMDUETASKSREQUEST'].fields_by_name['tasks']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
   _globals['_DUETASK'].fields_by_name['namespace']._loaded_options = None
@@ -45,7 +54,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DUETASK'].fields_by_name['template']._loaded_options = None
   _globals['_DUETASK'].fields_by_name['template']._serialized_options = b'\272H\003\310\001\001'
   _globals['_DUETASK'].fields_by_name['overlap_policy']._loaded_options = None
-  _globals['_DUETASK'].fields_by_name['overlap_policy']._serialized_options = b'\272H\t\202\001\006\030\001\030\003\030\006'
+  _globals['_DUETASK'].fields_by_name['overlap_policy']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DUETASK'].fields_by_name['nominal_time']._loaded_options = None
   _globals['_DUETASK'].fields_by_name['nominal_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_DUETASK'].fields_by_name['fire_time']._loaded_options = None
@@ -54,22 +63,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DUETASK'].fields_by_name['trigger_depth']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_WATCHOUTCOMESREQUEST'].fields_by_name['cursor']._loaded_options = None
   _globals['_WATCHOUTCOMESREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_VERDICT']._serialized_start=1426
-  _globals['_VERDICT']._serialized_end=1555
-  _globals['_STREAMDUETASKSREQUEST']._serialized_start=156
-  _globals['_STREAMDUETASKSREQUEST']._serialized_end=236
-  _globals['_DUETASK']._serialized_start=239
-  _globals['_DUETASK']._serialized_end=677
-  _globals['_STREAMDUETASKSRESPONSE']._serialized_start=679
-  _globals['_STREAMDUETASKSRESPONSE']._serialized_end=757
-  _globals['_DUETASKVERDICT']._serialized_start=760
-  _globals['_DUETASKVERDICT']._serialized_end=900
-  _globals['_WATCHOUTCOMESREQUEST']._serialized_start=902
-  _globals['_WATCHOUTCOMESREQUEST']._serialized_end=987
-  _globals['_WATCHOUTCOMESRESPONSE']._serialized_start=989
-  _globals['_WATCHOUTCOMESRESPONSE']._serialized_end=1075
-  _globals['_OUTCOME']._serialized_start=1078
-  _globals['_OUTCOME']._serialized_end=1423
-  _globals['_INTAKESERVICE']._serialized_start=1558
-  _globals['_INTAKESERVICE']._serialized_end=1786
+  _globals['_VERDICT']._serialized_start=1671
+  _globals['_VERDICT']._serialized_end=1800
+  _globals['_SETHOLDSREQUEST']._serialized_start=188
+  _globals['_SETHOLDSREQUEST']._serialized_end=364
+  _globals['_SETHOLDSRESPONSE']._serialized_start=366
+  _globals['_SETHOLDSRESPONSE']._serialized_end=401
+  _globals['_STREAMDUETASKSREQUEST']._serialized_start=403
+  _globals['_STREAMDUETASKSREQUEST']._serialized_end=483
+  _globals['_DUETASK']._serialized_start=486
+  _globals['_DUETASK']._serialized_end=922
+  _globals['_STREAMDUETASKSRESPONSE']._serialized_start=924
+  _globals['_STREAMDUETASKSRESPONSE']._serialized_end=1002
+  _globals['_DUETASKVERDICT']._serialized_start=1005
+  _globals['_DUETASKVERDICT']._serialized_end=1145
+  _globals['_WATCHOUTCOMESREQUEST']._serialized_start=1147
+  _globals['_WATCHOUTCOMESREQUEST']._serialized_end=1232
+  _globals['_WATCHOUTCOMESRESPONSE']._serialized_start=1234
+  _globals['_WATCHOUTCOMESRESPONSE']._serialized_end=1320
+  _globals['_OUTCOME']._serialized_start=1323
+  _globals['_OUTCOME']._serialized_end=1668
+  _globals['_INTAKESERVICE']._serialized_start=1803
+  _globals['_INTAKESERVICE']._serialized_end=2118
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from batonpass.queue.v1 import hold_pb2 as _hold_pb2
 from batonpass.queue.v1 import task_pb2 as _task_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -52,6 +53,64 @@ VERDICT_SKIPPED_OVERLAP: Verdict.ValueType  # 3
 VERDICT_REJECTED: Verdict.ValueType  # 4
 """It cannot be taken; `reason` says why. Repeating it does not help."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
+@_typing.final
+class SetHoldsRequest(_message.Message):
+    """The holds of one source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Namespace of the tasks."""
+    source: _builtins.str
+    """Who owns them, such as `calendar/christmas`."""
+    version: _builtins.int
+    """Rises with every change of the source."""
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Hold]:
+        """All of them; none lifts them. At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        source: _builtins.str = ...,
+        version: _builtins.int = ...,
+        holds: _abc.Iterable[_hold_pb2.Hold] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds", b"holds", "namespace", b"namespace", "source", b"source", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetHoldsRequest: _TypeAlias = SetHoldsRequest  # noqa: Y015
+
+@_typing.final
+class SetHoldsResponse(_message.Message):
+    """What is stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version in force."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetHoldsResponse: _TypeAlias = SetHoldsResponse  # noqa: Y015
 
 @_typing.final
 class StreamDueTasksRequest(_message.Message):

@@ -45,6 +45,11 @@ class IntakeServiceStub:
                 request_serializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.WatchOutcomesRequest.SerializeToString,
                 response_deserializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.WatchOutcomesResponse.FromString,
                 _registered_method=True)
+        self.SetHolds = channel.unary_unary(
+                '/batonpass.queue.v1.IntakeService/SetHolds',
+                request_serializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.SetHoldsRequest.SerializeToString,
+                response_deserializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.SetHoldsResponse.FromString,
+                _registered_method=True)
 
 
 class IntakeServiceServicer:
@@ -73,6 +78,15 @@ class IntakeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetHolds(self, request, context):
+        """Replaces the holds of one source. While a hold lasts, nothing that it selects starts: no first attempt, no retry.
+
+        Repeating it changes nothing; an older version than the stored one is ignored, and the stored one is returned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IntakeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +99,11 @@ def add_IntakeServiceServicer_to_server(servicer, server):
                     servicer.WatchOutcomes,
                     request_deserializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.WatchOutcomesRequest.FromString,
                     response_serializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.WatchOutcomesResponse.SerializeToString,
+            ),
+            'SetHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetHolds,
+                    request_deserializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.SetHoldsRequest.FromString,
+                    response_serializer=batonpass_dot_queue_dot_v1_dot_intake__service__pb2.SetHoldsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -142,6 +161,33 @@ class IntakeService:
             '/batonpass.queue.v1.IntakeService/WatchOutcomes',
             batonpass_dot_queue_dot_v1_dot_intake__service__pb2.WatchOutcomesRequest.SerializeToString,
             batonpass_dot_queue_dot_v1_dot_intake__service__pb2.WatchOutcomesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.queue.v1.IntakeService/SetHolds',
+            batonpass_dot_queue_dot_v1_dot_intake__service__pb2.SetHoldsRequest.SerializeToString,
+            batonpass_dot_queue_dot_v1_dot_intake__service__pb2.SetHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,11 @@ class IntakeServiceStub:
     schedules made, and with `all_tasks` those of every task. Errors: `OUT_OF_RANGE` when the cursor is older than the retention of
     outcomes: start again with an empty cursor and `from_now`.
     """
+    SetHolds: _grpc.UnaryUnaryMultiCallable[_intake_service_pb2.SetHoldsRequest, _intake_service_pb2.SetHoldsResponse]
+    """Replaces the holds of one source. While a hold lasts, nothing that it selects starts: no first attempt, no retry.
+
+    Repeating it changes nothing; an older version than the stored one is ignored, and the stored one is returned.
+    """
 
 @_typing.type_check_only
 class IntakeServiceAsyncStub(IntakeServiceStub):
@@ -66,6 +71,11 @@ class IntakeServiceAsyncStub(IntakeServiceStub):
     Delivery is at least once: resume from the cursor stored with the effects of the last outcome. Sends the outcomes of tasks that
     schedules made, and with `all_tasks` those of every task. Errors: `OUT_OF_RANGE` when the cursor is older than the retention of
     outcomes: start again with an empty cursor and `from_now`.
+    """
+    SetHolds: _aio.UnaryUnaryMultiCallable[_intake_service_pb2.SetHoldsRequest, _intake_service_pb2.SetHoldsResponse]  # type: ignore[assignment]
+    """Replaces the holds of one source. While a hold lasts, nothing that it selects starts: no first attempt, no retry.
+
+    Repeating it changes nothing; an older version than the stored one is ignored, and the stored one is returned.
     """
 
 class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +105,17 @@ class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
         Delivery is at least once: resume from the cursor stored with the effects of the last outcome. Sends the outcomes of tasks that
         schedules made, and with `all_tasks` those of every task. Errors: `OUT_OF_RANGE` when the cursor is older than the retention of
         outcomes: start again with an empty cursor and `from_now`.
+        """
+
+    @_abc_1.abstractmethod
+    def SetHolds(
+        self,
+        request: _intake_service_pb2.SetHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_service_pb2.SetHoldsResponse, _abc.Awaitable[_intake_service_pb2.SetHoldsResponse]]:
+        """Replaces the holds of one source. While a hold lasts, nothing that it selects starts: no first attempt, no retry.
+
+        Repeating it changes nothing; an older version than the stored one is ignored, and the stored one is returned.
         """
 
 def add_IntakeServiceServicer_to_server(servicer: IntakeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -108,6 +108,11 @@ class QueueServiceStub:
                 request_serializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.AwaitTasksRequest.SerializeToString,
                 response_deserializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.AwaitTasksResponse.FromString,
                 _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/batonpass.queue.v1.QueueService/ListHolds',
+                request_serializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
 
 
 class QueueServiceServicer:
@@ -234,6 +239,13 @@ class QueueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHolds(self, request, context):
+        """Lists the holds that are in force or to come, earliest first: what blackouts keep from starting. At most 1,000. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueueServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -301,6 +313,11 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     servicer.AwaitTasks,
                     request_deserializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.AwaitTasksRequest.FromString,
                     response_serializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.AwaitTasksResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.ListHoldsRequest.FromString,
+                    response_serializer=batonpass_dot_queue_dot_v1_dot_queue__service__pb2.ListHoldsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -663,6 +680,33 @@ class QueueService:
             '/batonpass.queue.v1.QueueService/AwaitTasks',
             batonpass_dot_queue_dot_v1_dot_queue__service__pb2.AwaitTasksRequest.SerializeToString,
             batonpass_dot_queue_dot_v1_dot_queue__service__pb2.AwaitTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.queue.v1.QueueService/ListHolds',
+            batonpass_dot_queue_dot_v1_dot_queue__service__pb2.ListHoldsRequest.SerializeToString,
+            batonpass_dot_queue_dot_v1_dot_queue__service__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,8 @@ class QueueServiceStub:
     message per task as it ends for good, and then closes with OK. A task in a retry wait counts as due. The first message says how many
     are awaited. Give it the deadline up to which you want to wait.
     """
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListHoldsRequest, _queue_service_pb2.ListHoldsResponse]
+    """Lists the holds that are in force or to come, earliest first: what blackouts keep from starting. At most 1,000. Repeating it is safe."""
 
 @_typing.type_check_only
 class QueueServiceAsyncStub(QueueServiceStub):
@@ -171,6 +173,8 @@ class QueueServiceAsyncStub(QueueServiceStub):
     message per task as it ends for good, and then closes with OK. A task in a retry wait counts as due. The first message says how many
     are awaited. Give it the deadline up to which you want to wait.
     """
+    ListHolds: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListHoldsRequest, _queue_service_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists the holds that are in force or to come, earliest first: what blackouts keep from starting. At most 1,000. Repeating it is safe."""
 
 class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     """What producers and operators call.
@@ -318,5 +322,13 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         message per task as it ends for good, and then closes with OK. A task in a retry wait counts as due. The first message says how many
         are awaited. Give it the deadline up to which you want to wait.
         """
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _queue_service_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_service_pb2.ListHoldsResponse, _abc.Awaitable[_queue_service_pb2.ListHoldsResponse]]:
+        """Lists the holds that are in force or to come, earliest first: what blackouts keep from starting. At most 1,000. Repeating it is safe."""
 
 def add_QueueServiceServicer_to_server(servicer: QueueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

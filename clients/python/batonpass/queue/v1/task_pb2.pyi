@@ -189,8 +189,14 @@ class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Overlap
     """The default of the kind of schedule: SKIP for time, BUFFER_ALL for events."""
     OVERLAP_POLICY_SKIP: _OverlapPolicy.ValueType  # 1
     """Do not queue it. The fire ends SKIPPED_OVERLAP and names the task in the way."""
+    OVERLAP_POLICY_BUFFER_ONE: _OverlapPolicy.ValueType  # 2
+    """Queue it to run after the one in the way, unless one waits for that already: then the fire ends SKIPPED_OVERLAP and names that one."""
     OVERLAP_POLICY_BUFFER_ALL: _OverlapPolicy.ValueType  # 3
     """Queue it at once; tasks of one schedule then run one after another, oldest first."""
+    OVERLAP_POLICY_CANCEL_OTHER: _OverlapPolicy.ValueType  # 4
+    """Cancel the tasks in the way, with their grace, and queue it to run when they have ended."""
+    OVERLAP_POLICY_TERMINATE_OTHER: _OverlapPolicy.ValueType  # 5
+    """Kill the tasks in the way, without grace, and queue it to run when they have ended."""
     OVERLAP_POLICY_ALLOW_ALL: _OverlapPolicy.ValueType  # 6
     """Queue it at once; tasks of one schedule may run side by side."""
 
@@ -203,8 +209,14 @@ OVERLAP_POLICY_UNSPECIFIED: OverlapPolicy.ValueType  # 0
 """The default of the kind of schedule: SKIP for time, BUFFER_ALL for events."""
 OVERLAP_POLICY_SKIP: OverlapPolicy.ValueType  # 1
 """Do not queue it. The fire ends SKIPPED_OVERLAP and names the task in the way."""
+OVERLAP_POLICY_BUFFER_ONE: OverlapPolicy.ValueType  # 2
+"""Queue it to run after the one in the way, unless one waits for that already: then the fire ends SKIPPED_OVERLAP and names that one."""
 OVERLAP_POLICY_BUFFER_ALL: OverlapPolicy.ValueType  # 3
 """Queue it at once; tasks of one schedule then run one after another, oldest first."""
+OVERLAP_POLICY_CANCEL_OTHER: OverlapPolicy.ValueType  # 4
+"""Cancel the tasks in the way, with their grace, and queue it to run when they have ended."""
+OVERLAP_POLICY_TERMINATE_OTHER: OverlapPolicy.ValueType  # 5
+"""Kill the tasks in the way, without grace, and queue it to run when they have ended."""
 OVERLAP_POLICY_ALLOW_ALL: OverlapPolicy.ValueType  # 6
 """Queue it at once; tasks of one schedule may run side by side."""
 Global___OverlapPolicy: _TypeAlias = OverlapPolicy  # noqa: Y015

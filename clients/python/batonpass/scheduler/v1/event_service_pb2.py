@@ -27,7 +27,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*batonpass/scheduler/v1/event_service.proto\x12\x16\x62\x61tonpass.scheduler.v1\x1a%batonpass/scheduler/v1/schedule.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x01\n\x05\x45vent\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06source\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x39\n\x04type\x18\x03 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$\x12\x19\n\x07subject\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x04\x64\x61ta\x18\x06 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x10\"K\n\x13PublishEventRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.batonpass.scheduler.v1.EventB\x06\xbaH\x03\xc8\x01\x01\"\x82\x01\n\x14PublishEventResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.batonpass.scheduler.v1.Event\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12+\n\x05\x66ires\x18\x03 \x03(\x0b\x32\x1c.batonpass.scheduler.v1.Fire2y\n\x0c\x45ventService\x12i\n\x0cPublishEvent\x12+.batonpass.scheduler.v1.PublishEventRequest\x1a,.batonpass.scheduler.v1.PublishEventResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*batonpass/scheduler/v1/event_service.proto\x12\x16\x62\x61tonpass.scheduler.v1\x1a%batonpass/scheduler/v1/schedule.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x01\n\x05\x45vent\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06source\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x39\n\x04type\x18\x03 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$\x12\x19\n\x07subject\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x04\x64\x61ta\x18\x06 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x10\"K\n\x13PublishEventRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.batonpass.scheduler.v1.EventB\x06\xbaH\x03\xc8\x01\x01\"\x82\x01\n\x14PublishEventResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.batonpass.scheduler.v1.Event\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12+\n\x05\x66ires\x18\x03 \x03(\x0b\x32\x1c.batonpass.scheduler.v1.Fire\"C\n\x0fGetEventRequest\x12\x18\n\x06source\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x16\n\x02id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"\x9f\x01\n\x10GetEventResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.batonpass.scheduler.v1.Event\x12\x30\n\x0creceive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05\x66ires\x18\x03 \x03(\x0b\x32\x1c.batonpass.scheduler.v1.Fire\"\xe1\x01\n\x11ListEventsRequest\x12\x16\n\x04type\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06source\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\\\n\x12ListEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.batonpass.scheduler.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x13\x45xplainEventRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.batonpass.scheduler.v1.EventB\x06\xbaH\x03\xd8\x01\x03\x12\x1c\n\x0bschedule_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x30\n\x05\x64raft\x18\x03 \x01(\x0b\x32!.batonpass.scheduler.v1.EventSpec\"T\n\x14\x45xplainEventResponse\x12<\n\x08triggers\x18\x01 \x03(\x0b\x32*.batonpass.scheduler.v1.TriggerExplanation\"\x93\x01\n\x12TriggerExplanation\x12\x13\n\x0bschedule_id\x18\x01 \x01(\t\x12\x0f\n\x07matches\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x36\n\x07\x63lauses\x18\x04 \x03(\x0b\x32%.batonpass.scheduler.v1.ClauseOutcome\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"I\n\rClauseOutcome\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x63lause\x18\x02 \x01(\t\x12\x0b\n\x03met\x18\x03 \x01(\x08\x12\r\n\x05\x66ound\x18\x04 \x01(\t\"\x99\x03\n\x13ReplayEventsRequest\x12\x35\n\tfrom_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12.\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x04type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1c\n\x0bschedule_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x30\n\x05\x64raft\x18\x06 \x01(\x0b\x32!.batonpass.scheduler.v1.EventSpec\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x12\x1b\n\nrequest_id\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@:k\xbaHh\x1a\x66\n\x0creplay.where\x12)give exactly one of schedule_id and draft\x1a+(this.schedule_id != \'\') != has(this.draft)\"{\n\x14ReplayEventsResponse\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x03\x12\x0f\n\x07matched\x18\x02 \x01(\x03\x12\r\n\x05\x66ired\x18\x03 \x01(\x03\x12\x33\n\x0c\x66irst_events\x18\x04 \x03(\x0b\x32\x1d.batonpass.scheduler.v1.Event2\x93\x04\n\x0c\x45ventService\x12i\n\x0cPublishEvent\x12+.batonpass.scheduler.v1.PublishEventRequest\x1a,.batonpass.scheduler.v1.PublishEventResponse\x12]\n\x08GetEvent\x12\'.batonpass.scheduler.v1.GetEventRequest\x1a(.batonpass.scheduler.v1.GetEventResponse\x12\x63\n\nListEvents\x12).batonpass.scheduler.v1.ListEventsRequest\x1a*.batonpass.scheduler.v1.ListEventsResponse\x12i\n\x0c\x45xplainEvent\x12+.batonpass.scheduler.v1.ExplainEventRequest\x1a,.batonpass.scheduler.v1.ExplainEventResponse\x12i\n\x0cReplayEvents\x12+.batonpass.scheduler.v1.ReplayEventsRequest\x1a,.batonpass.scheduler.v1.ReplayEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,12 +46,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT'].fields_by_name['data']._serialized_options = b'\272H\006z\004\030\200\200\020'
   _globals['_PUBLISHEVENTREQUEST'].fields_by_name['event']._loaded_options = None
   _globals['_PUBLISHEVENTREQUEST'].fields_by_name['event']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_GETEVENTREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_GETEVENTREQUEST'].fields_by_name['source']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_GETEVENTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETEVENTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['type']._loaded_options = None
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_EXPLAINEVENTREQUEST'].fields_by_name['event']._loaded_options = None
+  _globals['_EXPLAINEVENTREQUEST'].fields_by_name['event']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_EXPLAINEVENTREQUEST'].fields_by_name['schedule_id']._loaded_options = None
+  _globals['_EXPLAINEVENTREQUEST'].fields_by_name['schedule_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['from_time']._loaded_options = None
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['from_time']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['type']._loaded_options = None
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['schedule_id']._loaded_options = None
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['schedule_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REPLAYEVENTSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_REPLAYEVENTSREQUEST']._loaded_options = None
+  _globals['_REPLAYEVENTSREQUEST']._serialized_options = b'\272Hh\032f\n\014replay.where\022)give exactly one of schedule_id and draft\032+(this.schedule_id != \'\') != has(this.draft)'
   _globals['_EVENT']._serialized_start=172
   _globals['_EVENT']._serialized_end=380
   _globals['_PUBLISHEVENTREQUEST']._serialized_start=382
   _globals['_PUBLISHEVENTREQUEST']._serialized_end=457
   _globals['_PUBLISHEVENTRESPONSE']._serialized_start=460
   _globals['_PUBLISHEVENTRESPONSE']._serialized_end=590
-  _globals['_EVENTSERVICE']._serialized_start=592
-  _globals['_EVENTSERVICE']._serialized_end=713
+  _globals['_GETEVENTREQUEST']._serialized_start=592
+  _globals['_GETEVENTREQUEST']._serialized_end=659
+  _globals['_GETEVENTRESPONSE']._serialized_start=662
+  _globals['_GETEVENTRESPONSE']._serialized_end=821
+  _globals['_LISTEVENTSREQUEST']._serialized_start=824
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1049
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1051
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1143
+  _globals['_EXPLAINEVENTREQUEST']._serialized_start=1146
+  _globals['_EXPLAINEVENTREQUEST']._serialized_end=1301
+  _globals['_EXPLAINEVENTRESPONSE']._serialized_start=1303
+  _globals['_EXPLAINEVENTRESPONSE']._serialized_end=1387
+  _globals['_TRIGGEREXPLANATION']._serialized_start=1390
+  _globals['_TRIGGEREXPLANATION']._serialized_end=1537
+  _globals['_CLAUSEOUTCOME']._serialized_start=1539
+  _globals['_CLAUSEOUTCOME']._serialized_end=1612
+  _globals['_REPLAYEVENTSREQUEST']._serialized_start=1615
+  _globals['_REPLAYEVENTSREQUEST']._serialized_end=2024
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_start=2026
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_end=2149
+  _globals['_EVENTSERVICE']._serialized_start=2152
+  _globals['_EVENTSERVICE']._serialized_end=2683
 # @@protoc_insertion_point(module_scope)

@@ -121,3 +121,363 @@ class PublishEventResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishEventResponse: _TypeAlias = PublishEventResponse  # noqa: Y015
+
+@_typing.final
+class GetEventRequest(_message.Message):
+    """Which event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Its source. Default `batonpass`."""
+    id: _builtins.str
+    """Its id within the source."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventRequest: _TypeAlias = GetEventRequest  # noqa: Y015
+
+@_typing.final
+class GetEventResponse(_message.Message):
+    """The event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    FIRES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """As stored."""
+
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """When it came in."""
+
+    @_builtins.property
+    def fires(self) -> _containers.RepeatedCompositeFieldContainer[_schedule_pb2.Fire]:
+        """What became of it: one for each trigger that it met."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
+        fires: _abc.Iterable[_schedule_pb2.Fire] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "receive_time", b"receive_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "fires", b"fires", "receive_time", b"receive_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
+
+@_typing.final
+class ListEventsRequest(_message.Message):
+    """Which events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """Only events of this type; `*` stands for any characters. Default: every type."""
+    source: _builtins.str
+    """Only events of this source. Default: every source."""
+    page_size: _builtins.int
+    """Most events to return, 1 to 1,000. Default 100. A page has at most 2 MiB of data, or one event."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events that came in at this instant or later. Default: no limit."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events that came in before this instant. Default: no limit."""
+
+    def __init__(
+        self,
+        *,
+        type: _builtins.str = ...,
+        source: _builtins.str = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "page_size", b"page_size", "page_token", b"page_token", "source", b"source", "type", b"type", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsRequest: _TypeAlias = ListEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListEventsResponse(_message.Message):
+    """One page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last one."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """The events."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___Event] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainEventRequest(_message.Message):
+    """Which event, and which triggers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    schedule_id: _builtins.str
+    """Only this schedule. Default: every schedule that is triggered by events, the first 100 by id."""
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """An event, stored or not: with only `source` and `id` the stored one is taken."""
+
+    @_builtins.property
+    def draft(self) -> _schedule_pb2.EventSpec:
+        """A trigger that is not stored, instead."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        schedule_id: _builtins.str = ...,
+        draft: _schedule_pb2.EventSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "event", b"event", "schedule_id", b"schedule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainEventRequest: _TypeAlias = ExplainEventRequest  # noqa: Y015
+
+@_typing.final
+class ExplainEventResponse(_message.Message):
+    """What the triggers make of the event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIGGERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def triggers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TriggerExplanation]:
+        """One for each trigger."""
+
+    def __init__(
+        self,
+        *,
+        triggers: _abc.Iterable[Global___TriggerExplanation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["triggers", b"triggers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainEventResponse: _TypeAlias = ExplainEventResponse  # noqa: Y015
+
+@_typing.final
+class TriggerExplanation(_message.Message):
+    """What one trigger makes of an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CLAUSES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    schedule_id: _builtins.str
+    """The schedule. Empty for a draft."""
+    matches: _builtins.bool
+    """Whether the event triggers it."""
+    reason: _builtins.str
+    """Why not, or what would become of it, in one sentence."""
+    payload: _builtins.bytes
+    """Payload that the task would have. Only when it matches."""
+    @_builtins.property
+    def clauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClauseOutcome]:
+        """Clauses of the pattern in order, with the outcome of each."""
+
+    def __init__(
+        self,
+        *,
+        schedule_id: _builtins.str = ...,
+        matches: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        clauses: _abc.Iterable[Global___ClauseOutcome] | None = ...,
+        payload: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clauses", b"clauses", "matches", b"matches", "payload", b"payload", "reason", b"reason", "schedule_id", b"schedule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TriggerExplanation: _TypeAlias = TriggerExplanation  # noqa: Y015
+
+@_typing.final
+class ClauseOutcome(_message.Message):
+    """The outcome of one clause of a content pattern."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    CLAUSE_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Where it stands, such as `data.amount`."""
+    clause: _builtins.str
+    """The clause, JSON, such as `[{"numeric":[">",100]}]`."""
+    met: _builtins.bool
+    """Whether it is met."""
+    found: _builtins.str
+    """What the event has there, JSON; `missing` when it has nothing."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        clause: _builtins.str = ...,
+        met: _builtins.bool = ...,
+        found: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clause", b"clause", "found", b"found", "met", b"met", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClauseOutcome: _TypeAlias = ClauseOutcome  # noqa: Y015
+
+@_typing.final
+class ReplayEventsRequest(_message.Message):
+    """Which events, and where to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """Only events of this type; `*` stands for any characters. Default: every type."""
+    source: _builtins.str
+    """Only events of this source. Default: every source."""
+    schedule_id: _builtins.str
+    """The schedule to trigger. Either this or `draft`."""
+    dry_run: _builtins.bool
+    """Only says what would fire."""
+    request_id: _builtins.str
+    """Makes the call repeatable. A UUID or other unique text, at most 64. Default: not repeatable."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which they came in, itself included."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """End, itself not included. Default: now."""
+
+    @_builtins.property
+    def draft(self) -> _schedule_pb2.EventSpec:
+        """A trigger that is not stored; only with `dry_run`."""
+
+    def __init__(
+        self,
+        *,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        type: _builtins.str = ...,
+        source: _builtins.str = ...,
+        schedule_id: _builtins.str = ...,
+        draft: _schedule_pb2.EventSpec | None = ...,
+        dry_run: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "from_time", b"from_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "dry_run", b"dry_run", "from_time", b"from_time", "request_id", b"request_id", "schedule_id", b"schedule_id", "source", b"source", "type", b"type", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayEventsRequest: _TypeAlias = ReplayEventsRequest  # noqa: Y015
+
+@_typing.final
+class ReplayEventsResponse(_message.Message):
+    """What was replayed, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    FIRED_FIELD_NUMBER: _builtins.int
+    FIRST_EVENTS_FIELD_NUMBER: _builtins.int
+    events: _builtins.int
+    """Events in the range, at most 100,000."""
+    matched: _builtins.int
+    """Of these, those that met the trigger."""
+    fired: _builtins.int
+    """Fires that were made, or would be."""
+    @_builtins.property
+    def first_events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """The first of the events that met it, at most 20."""
+
+    def __init__(
+        self,
+        *,
+        events: _builtins.int = ...,
+        matched: _builtins.int = ...,
+        fired: _builtins.int = ...,
+        first_events: _abc.Iterable[Global___Event] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "fired", b"fired", "first_events", b"first_events", "matched", b"matched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayEventsResponse: _TypeAlias = ReplayEventsResponse  # noqa: Y015

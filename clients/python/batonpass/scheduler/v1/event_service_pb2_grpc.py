@@ -40,6 +40,26 @@ class EventServiceStub:
                 request_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.PublishEventRequest.SerializeToString,
                 response_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.PublishEventResponse.FromString,
                 _registered_method=True)
+        self.GetEvent = channel.unary_unary(
+                '/batonpass.scheduler.v1.EventService/GetEvent',
+                request_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.GetEventResponse.FromString,
+                _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/batonpass.scheduler.v1.EventService/ListEvents',
+                request_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
+        self.ExplainEvent = channel.unary_unary(
+                '/batonpass.scheduler.v1.EventService/ExplainEvent',
+                request_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ExplainEventRequest.SerializeToString,
+                response_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ExplainEventResponse.FromString,
+                _registered_method=True)
+        self.ReplayEvents = channel.unary_unary(
+                '/batonpass.scheduler.v1.EventService/ReplayEvents',
+                request_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ReplayEventsRequest.SerializeToString,
+                response_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ReplayEventsResponse.FromString,
+                _registered_method=True)
 
 
 class EventServiceServicer:
@@ -55,6 +75,37 @@ class EventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvent(self, request, context):
+        """Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvents(self, request, context):
+        """Lists events, latest first. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainEvent(self, request, context):
+        """Says which triggers an event meets, and of those that it does not meet which clause failed. Nothing is stored and nothing fires. Repeating it is safe.
+        Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayEvents(self, request, context):
+        """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
+
+        Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +113,26 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.PublishEvent,
                     request_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.PublishEventRequest.FromString,
                     response_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.PublishEventResponse.SerializeToString,
+            ),
+            'GetEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvent,
+                    request_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.GetEventRequest.FromString,
+                    response_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.GetEventResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ListEventsRequest.FromString,
+                    response_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ExplainEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainEvent,
+                    request_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ExplainEventRequest.FromString,
+                    response_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ExplainEventResponse.SerializeToString,
+            ),
+            'ReplayEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayEvents,
+                    request_deserializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ReplayEventsRequest.FromString,
+                    response_serializer=batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ReplayEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +163,114 @@ class EventService:
             '/batonpass.scheduler.v1.EventService/PublishEvent',
             batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.PublishEventRequest.SerializeToString,
             batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.PublishEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.scheduler.v1.EventService/GetEvent',
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.GetEventRequest.SerializeToString,
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.GetEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.scheduler.v1.EventService/ListEvents',
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ListEventsRequest.SerializeToString,
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.scheduler.v1.EventService/ExplainEvent',
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ExplainEventRequest.SerializeToString,
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ExplainEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.scheduler.v1.EventService/ReplayEvents',
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ReplayEventsRequest.SerializeToString,
+            batonpass_dot_scheduler_dot_v1_dot_event__service__pb2.ReplayEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

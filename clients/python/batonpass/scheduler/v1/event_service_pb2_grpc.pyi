@@ -38,6 +38,19 @@ class EventServiceStub:
 
     Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
     """
+    GetEvent: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetEventRequest, _event_service_pb2.GetEventResponse]
+    """Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe."""
+    ListEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]
+    """Lists events, latest first. Repeating it is safe."""
+    ExplainEvent: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ExplainEventRequest, _event_service_pb2.ExplainEventResponse]
+    """Says which triggers an event meets, and of those that it does not meet which clause failed. Nothing is stored and nothing fires. Repeating it is safe.
+    Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+    """
+    ReplayEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ReplayEventsRequest, _event_service_pb2.ReplayEventsResponse]
+    """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
+
+    Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+    """
 
 @_typing.type_check_only
 class EventServiceAsyncStub(EventServiceStub):
@@ -48,6 +61,19 @@ class EventServiceAsyncStub(EventServiceStub):
     """Stores an event and fires every enabled schedule that listens to its type, in one transaction.
 
     Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+    """
+    GetEvent: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetEventRequest, _event_service_pb2.GetEventResponse]  # type: ignore[assignment]
+    """Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe."""
+    ListEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]  # type: ignore[assignment]
+    """Lists events, latest first. Repeating it is safe."""
+    ExplainEvent: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ExplainEventRequest, _event_service_pb2.ExplainEventResponse]  # type: ignore[assignment]
+    """Says which triggers an event meets, and of those that it does not meet which clause failed. Nothing is stored and nothing fires. Repeating it is safe.
+    Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+    """
+    ReplayEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ReplayEventsRequest, _event_service_pb2.ReplayEventsResponse]  # type: ignore[assignment]
+    """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
+
+    Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
     """
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +88,43 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores an event and fires every enabled schedule that listens to its type, in one transaction.
 
         Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEvent(
+        self,
+        request: _event_service_pb2.GetEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.GetEventResponse, _abc.Awaitable[_event_service_pb2.GetEventResponse]]:
+        """Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListEvents(
+        self,
+        request: _event_service_pb2.ListEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.ListEventsResponse, _abc.Awaitable[_event_service_pb2.ListEventsResponse]]:
+        """Lists events, latest first. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ExplainEvent(
+        self,
+        request: _event_service_pb2.ExplainEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.ExplainEventResponse, _abc.Awaitable[_event_service_pb2.ExplainEventResponse]]:
+        """Says which triggers an event meets, and of those that it does not meet which clause failed. Nothing is stored and nothing fires. Repeating it is safe.
+        Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayEvents(
+        self,
+        request: _event_service_pb2.ReplayEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.ReplayEventsResponse, _abc.Awaitable[_event_service_pb2.ReplayEventsResponse]]:
+        """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
+
+        Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
         """
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,22 +29,166 @@ class _SecondsField:
 class _SecondsFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SecondsField.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SECONDS_FIELD_UNSPECIFIED: _SecondsField.ValueType  # 0
-    """Five fields, no seconds."""
+    """Five fields, no seconds; or seven fields: seconds first, year last."""
     SECONDS_FIELD_FIRST: _SecondsField.ValueType  # 1
-    """Six fields, seconds first."""
+    """Six fields, seconds first; or seven, year last."""
     SECONDS_FIELD_LAST: _SecondsField.ValueType  # 2
-    """Six fields, seconds last."""
+    """Six fields, seconds last; or seven, seconds sixth and year last."""
 
 class SecondsField(_SecondsField, metaclass=_SecondsFieldEnumTypeWrapper):
     """Where the seconds field stands in a cron expression of six fields. Products differ, so it must be said."""
 
 SECONDS_FIELD_UNSPECIFIED: SecondsField.ValueType  # 0
-"""Five fields, no seconds."""
+"""Five fields, no seconds; or seven fields: seconds first, year last."""
 SECONDS_FIELD_FIRST: SecondsField.ValueType  # 1
-"""Six fields, seconds first."""
+"""Six fields, seconds first; or seven, year last."""
 SECONDS_FIELD_LAST: SecondsField.ValueType  # 2
-"""Six fields, seconds last."""
+"""Six fields, seconds last; or seven, seconds sixth and year last."""
 Global___SecondsField: _TypeAlias = SecondsField  # noqa: Y015
+
+class _DayMatch:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DayMatchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DayMatch.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DAY_MATCH_UNSPECIFIED: _DayMatch.ValueType  # 0
+    """OR."""
+    DAY_MATCH_OR: _DayMatch.ValueType  # 1
+    """Either one matches, as in Vixie cron."""
+    DAY_MATCH_AND: _DayMatch.ValueType  # 2
+    """Both must match, as for `0 0 13 * FRI` on a Friday the 13th."""
+
+class DayMatch(_DayMatch, metaclass=_DayMatchEnumTypeWrapper):
+    """How day of month and day of week work together when both are restricted."""
+
+DAY_MATCH_UNSPECIFIED: DayMatch.ValueType  # 0
+"""OR."""
+DAY_MATCH_OR: DayMatch.ValueType  # 1
+"""Either one matches, as in Vixie cron."""
+DAY_MATCH_AND: DayMatch.ValueType  # 2
+"""Both must match, as for `0 0 13 * FRI` on a Friday the 13th."""
+Global___DayMatch: _TypeAlias = DayMatch  # noqa: Y015
+
+class _CalendarUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CalendarUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalendarUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALENDAR_UNIT_UNSPECIFIED: _CalendarUnit.ValueType  # 0
+    """Not a unit."""
+    CALENDAR_UNIT_DAY: _CalendarUnit.ValueType  # 1
+    """Days."""
+    CALENDAR_UNIT_WEEK: _CalendarUnit.ValueType  # 2
+    """Weeks."""
+    CALENDAR_UNIT_MONTH: _CalendarUnit.ValueType  # 3
+    """Months. In a month without the day of `start` it is the last day."""
+    CALENDAR_UNIT_YEAR: _CalendarUnit.ValueType  # 4
+    """Years. 29 February is 28 February in common years."""
+
+class CalendarUnit(_CalendarUnit, metaclass=_CalendarUnitEnumTypeWrapper):
+    """Unit of a calendar interval."""
+
+CALENDAR_UNIT_UNSPECIFIED: CalendarUnit.ValueType  # 0
+"""Not a unit."""
+CALENDAR_UNIT_DAY: CalendarUnit.ValueType  # 1
+"""Days."""
+CALENDAR_UNIT_WEEK: CalendarUnit.ValueType  # 2
+"""Weeks."""
+CALENDAR_UNIT_MONTH: CalendarUnit.ValueType  # 3
+"""Months. In a month without the day of `start` it is the last day."""
+CALENDAR_UNIT_YEAR: CalendarUnit.ValueType  # 4
+"""Years. 29 February is 28 February in common years."""
+Global___CalendarUnit: _TypeAlias = CalendarUnit  # noqa: Y015
+
+class _GapPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GapPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GAP_POLICY_UNSPECIFIED: _GapPolicy.ValueType  # 0
+    """AUTO: a cron expression whose hour field starts with `*` follows elapsed time and skips such readings; everything else runs at the first instant after the gap."""
+    GAP_POLICY_AT_TRANSITION: _GapPolicy.ValueType  # 1
+    """Runs at the first instant after the gap."""
+    GAP_POLICY_SHIFT: _GapPolicy.ValueType  # 2
+    """Runs as much later as the clock was set forward: 02:30 becomes 03:30."""
+    GAP_POLICY_SKIP: _GapPolicy.ValueType  # 3
+    """Does not run."""
+
+class GapPolicy(_GapPolicy, metaclass=_GapPolicyEnumTypeWrapper):
+    """What a clock that is set forward does to a reading that it never shows. Only for `cron`, `calendar_interval` and `recurrence`."""
+
+GAP_POLICY_UNSPECIFIED: GapPolicy.ValueType  # 0
+"""AUTO: a cron expression whose hour field starts with `*` follows elapsed time and skips such readings; everything else runs at the first instant after the gap."""
+GAP_POLICY_AT_TRANSITION: GapPolicy.ValueType  # 1
+"""Runs at the first instant after the gap."""
+GAP_POLICY_SHIFT: GapPolicy.ValueType  # 2
+"""Runs as much later as the clock was set forward: 02:30 becomes 03:30."""
+GAP_POLICY_SKIP: GapPolicy.ValueType  # 3
+"""Does not run."""
+Global___GapPolicy: _TypeAlias = GapPolicy  # noqa: Y015
+
+class _FoldPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FoldPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FoldPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FOLD_POLICY_UNSPECIFIED: _FoldPolicy.ValueType  # 0
+    """AUTO: a cron expression whose hour field starts with `*` follows elapsed time and runs in both passes; everything else runs in the first pass."""
+    FOLD_POLICY_FIRST: _FoldPolicy.ValueType  # 1
+    """Runs in the first pass."""
+    FOLD_POLICY_LAST: _FoldPolicy.ValueType  # 2
+    """Runs in the last pass."""
+    FOLD_POLICY_BOTH: _FoldPolicy.ValueType  # 3
+    """Runs in both."""
+
+class FoldPolicy(_FoldPolicy, metaclass=_FoldPolicyEnumTypeWrapper):
+    """What a clock that is set back does to a reading that it shows twice."""
+
+FOLD_POLICY_UNSPECIFIED: FoldPolicy.ValueType  # 0
+"""AUTO: a cron expression whose hour field starts with `*` follows elapsed time and runs in both passes; everything else runs in the first pass."""
+FOLD_POLICY_FIRST: FoldPolicy.ValueType  # 1
+"""Runs in the first pass."""
+FOLD_POLICY_LAST: FoldPolicy.ValueType  # 2
+"""Runs in the last pass."""
+FOLD_POLICY_BOTH: FoldPolicy.ValueType  # 3
+"""Runs in both."""
+Global___FoldPolicy: _TypeAlias = FoldPolicy  # noqa: Y015
+
+class _CalendarDisposition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CalendarDispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalendarDisposition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALENDAR_DISPOSITION_UNSPECIFIED: _CalendarDisposition.ValueType  # 0
+    """SKIP."""
+    CALENDAR_DISPOSITION_SKIP: _CalendarDisposition.ValueType  # 1
+    """It does not fire and ends SKIPPED_CALENDAR."""
+    CALENDAR_DISPOSITION_DEFER_TO_END: _CalendarDisposition.ValueType  # 2
+    """It fires when the calendars open again, once for all of them, and ends DEFERRED."""
+    CALENDAR_DISPOSITION_PREVIOUS_BUSINESS_DAY: _CalendarDisposition.ValueType  # 3
+    """It fires at the same reading of the last day before that is open, and ends DEFERRED."""
+    CALENDAR_DISPOSITION_NEXT_BUSINESS_DAY: _CalendarDisposition.ValueType  # 4
+    """It fires at the same reading of the next day that is open, and ends DEFERRED."""
+
+class CalendarDisposition(_CalendarDisposition, metaclass=_CalendarDispositionEnumTypeWrapper):
+    """What becomes of an instant that the calendars of a schedule close."""
+
+CALENDAR_DISPOSITION_UNSPECIFIED: CalendarDisposition.ValueType  # 0
+"""SKIP."""
+CALENDAR_DISPOSITION_SKIP: CalendarDisposition.ValueType  # 1
+"""It does not fire and ends SKIPPED_CALENDAR."""
+CALENDAR_DISPOSITION_DEFER_TO_END: CalendarDisposition.ValueType  # 2
+"""It fires when the calendars open again, once for all of them, and ends DEFERRED."""
+CALENDAR_DISPOSITION_PREVIOUS_BUSINESS_DAY: CalendarDisposition.ValueType  # 3
+"""It fires at the same reading of the last day before that is open, and ends DEFERRED."""
+CALENDAR_DISPOSITION_NEXT_BUSINESS_DAY: CalendarDisposition.ValueType  # 4
+"""It fires at the same reading of the next day that is open, and ends DEFERRED."""
+Global___CalendarDisposition: _TypeAlias = CalendarDisposition  # noqa: Y015
 
 class _CatchUpPolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -57,7 +201,11 @@ class _CatchUpPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CatchUp
     CATCH_UP_POLICY_LATEST: _CatchUpPolicy.ValueType  # 1
     """Fire the latest one; the others end COALESCED into it."""
     CATCH_UP_POLICY_ALL: _CatchUpPolicy.ValueType  # 2
-    """Fire every one, oldest first. Needs an overlap policy other than SKIP."""
+    """Fire every one, oldest first. Needs BUFFER_ALL or ALLOW_ALL as overlap policy."""
+    CATCH_UP_POLICY_EARLIEST: _CatchUpPolicy.ValueType  # 3
+    """Fire the earliest one; the others end COALESCED into it."""
+    CATCH_UP_POLICY_NONE: _CatchUpPolicy.ValueType  # 4
+    """Fire none: every one that is more than 10 s old ends MISSED_WINDOW."""
 
 class CatchUpPolicy(_CatchUpPolicy, metaclass=_CatchUpPolicyEnumTypeWrapper):
     """What to do with instants that came due while the scheduler was away, within `catchup_window`. Older ones end MISSED_WINDOW."""
@@ -67,7 +215,11 @@ CATCH_UP_POLICY_UNSPECIFIED: CatchUpPolicy.ValueType  # 0
 CATCH_UP_POLICY_LATEST: CatchUpPolicy.ValueType  # 1
 """Fire the latest one; the others end COALESCED into it."""
 CATCH_UP_POLICY_ALL: CatchUpPolicy.ValueType  # 2
-"""Fire every one, oldest first. Needs an overlap policy other than SKIP."""
+"""Fire every one, oldest first. Needs BUFFER_ALL or ALLOW_ALL as overlap policy."""
+CATCH_UP_POLICY_EARLIEST: CatchUpPolicy.ValueType  # 3
+"""Fire the earliest one; the others end COALESCED into it."""
+CATCH_UP_POLICY_NONE: CatchUpPolicy.ValueType  # 4
+"""Fire none: every one that is more than 10 s old ends MISSED_WINDOW."""
 Global___CatchUpPolicy: _TypeAlias = CatchUpPolicy  # noqa: Y015
 
 class _FireKind:
@@ -84,6 +236,8 @@ class _FireKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FireKind.Val
     """By an event."""
     FIRE_KIND_MANUAL: _FireKind.ValueType  # 3
     """By `RunSchedule`."""
+    FIRE_KIND_BACKFILL: _FireKind.ValueType  # 4
+    """By a backfill."""
 
 class FireKind(_FireKind, metaclass=_FireKindEnumTypeWrapper):
     """How a fire came about."""
@@ -96,6 +250,8 @@ FIRE_KIND_EVENT: FireKind.ValueType  # 2
 """By an event."""
 FIRE_KIND_MANUAL: FireKind.ValueType  # 3
 """By `RunSchedule`."""
+FIRE_KIND_BACKFILL: FireKind.ValueType  # 4
+"""By a backfill."""
 Global___FireKind: _TypeAlias = FireKind  # noqa: Y015
 
 class _Disposition:
@@ -115,13 +271,21 @@ class _DispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dispositi
     DISPOSITION_REJECTED: _Disposition.ValueType  # 4
     """Refused by the queue; `detail` says why."""
     DISPOSITION_COALESCED: _Disposition.ValueType  # 5
-    """Missed, and represented by a later instant, which `detail` names."""
+    """Missed, and represented by another instant, which `detail` names."""
+    DISPOSITION_SKIPPED_CALENDAR: _Disposition.ValueType  # 6
+    """Closed by a calendar; `detail` names it."""
+    DISPOSITION_DEFERRED: _Disposition.ValueType  # 7
+    """Closed by a calendar and fired at another instant, which `detail` names."""
     DISPOSITION_MISSED_WINDOW: _Disposition.ValueType  # 8
     """Missed, and older than the catch-up window."""
     DISPOSITION_PAUSED: _Disposition.ValueType  # 9
     """Came due while the schedule was disabled."""
     DISPOSITION_LOOP_CUT: _Disposition.ValueType  # 10
     """Would have made a chain of triggers that is too long; `detail` says how long."""
+    DISPOSITION_BATCHED: _Disposition.ValueType  # 11
+    """An event that is part of another fire, which `detail` names."""
+    DISPOSITION_THROTTLED: _Disposition.ValueType  # 12
+    """An event that came sooner after the last fire than the trigger allows."""
 
 class Disposition(_Disposition, metaclass=_DispositionEnumTypeWrapper):
     """What became of a fire. Each ends in exactly one, PENDING apart."""
@@ -137,13 +301,21 @@ DISPOSITION_SKIPPED_OVERLAP: Disposition.ValueType  # 3
 DISPOSITION_REJECTED: Disposition.ValueType  # 4
 """Refused by the queue; `detail` says why."""
 DISPOSITION_COALESCED: Disposition.ValueType  # 5
-"""Missed, and represented by a later instant, which `detail` names."""
+"""Missed, and represented by another instant, which `detail` names."""
+DISPOSITION_SKIPPED_CALENDAR: Disposition.ValueType  # 6
+"""Closed by a calendar; `detail` names it."""
+DISPOSITION_DEFERRED: Disposition.ValueType  # 7
+"""Closed by a calendar and fired at another instant, which `detail` names."""
 DISPOSITION_MISSED_WINDOW: Disposition.ValueType  # 8
 """Missed, and older than the catch-up window."""
 DISPOSITION_PAUSED: Disposition.ValueType  # 9
 """Came due while the schedule was disabled."""
 DISPOSITION_LOOP_CUT: Disposition.ValueType  # 10
 """Would have made a chain of triggers that is too long; `detail` says how long."""
+DISPOSITION_BATCHED: Disposition.ValueType  # 11
+"""An event that is part of another fire, which `detail` names."""
+DISPOSITION_THROTTLED: Disposition.ValueType  # 12
+"""An event that came sooner after the last fire than the trigger allows."""
 Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
 
 @_typing.final
@@ -156,6 +328,8 @@ class ScheduleSpec(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     ONE_SHOT_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    CALENDAR_INTERVAL_FIELD_NUMBER: _builtins.int
+    RECURRENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cron(self) -> Global___CronSpec:
         """By the calendar, in the schedule's time zone."""
@@ -172,6 +346,14 @@ class ScheduleSpec(_message.Message):
     def event(self) -> Global___EventSpec:
         """When an event arrives."""
 
+    @_builtins.property
+    def calendar_interval(self) -> Global___CalendarIntervalSpec:
+        """Every so many days, weeks, months or years, by the clock on the wall."""
+
+    @_builtins.property
+    def recurrence(self) -> Global___RecurrenceSpec:
+        """By a recurrence rule of iCalendar."""
+
     def __init__(
         self,
         *,
@@ -179,12 +361,14 @@ class ScheduleSpec(_message.Message):
         interval: Global___IntervalSpec | None = ...,
         one_shot: Global___OneShotSpec | None = ...,
         event: Global___EventSpec | None = ...,
+        calendar_interval: Global___CalendarIntervalSpec | None = ...,
+        recurrence: Global___RecurrenceSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cron", b"cron", "event", b"event", "interval", b"interval", "kind", b"kind", "one_shot", b"one_shot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "cron", b"cron", "event", b"event", "interval", b"interval", "kind", b"kind", "one_shot", b"one_shot", "recurrence", b"recurrence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cron", b"cron", "event", b"event", "interval", b"interval", "kind", b"kind", "one_shot", b"one_shot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "cron", b"cron", "event", b"event", "interval", b"interval", "kind", b"kind", "one_shot", b"one_shot", "recurrence", b"recurrence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["cron", "interval", "one_shot", "event"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["cron", "interval", "one_shot", "event", "calendar_interval", "recurrence"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -192,30 +376,34 @@ Global___ScheduleSpec: _TypeAlias = ScheduleSpec  # noqa: Y015
 
 @_typing.final
 class CronSpec(_message.Message):
-    """A cron expression: minute, hour, day of month, month, day of week. Names, ranges, steps and lists as in Vixie cron; when
-    both day fields are restricted, either one matches. Also `@yearly`, `@monthly`, `@weekly`, `@daily`, `@hourly`.
+    """A cron expression: minute, hour, day of month, month, day of week, with seconds and year where asked for. Names, ranges, steps and lists as in
+    Vixie cron; `L`, `L-n`, `LW` and `nW` as day of month, `d#n` and `dL` as day of week, `?` for "any"; `H`, `H/n`, `H(a-b)` and `H(a-b)/n`: a value chosen by the
+    schedule's id, the same for ever. Also `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly` and `@every DURATION` such as `@every 1h30m`.
 
-    When clocks change: an expression whose hour field starts with `*` follows elapsed time; one with fixed hours runs once, at the first
-    instant after a gap and at the first pass of a repeated hour.
+    When clocks change, `gap_policy` and `fold_policy` of the schedule decide.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPRESSION_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    DAY_MATCH_FIELD_NUMBER: _builtins.int
     expression: _builtins.str
     """The expression, at most 256 characters. Refused when it can never match."""
     seconds: Global___SecondsField.ValueType
     """Where its seconds field stands. Default: it has none."""
+    day_match: Global___DayMatch.ValueType
+    """How its two day fields work together. Default OR."""
     def __init__(
         self,
         *,
         expression: _builtins.str = ...,
         seconds: Global___SecondsField.ValueType = ...,
+        day_match: Global___DayMatch.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "seconds", b"seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_match", b"day_match", "expression", b"expression", "seconds", b"seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,34 +464,174 @@ class OneShotSpec(_message.Message):
 Global___OneShotSpec: _TypeAlias = OneShotSpec  # noqa: Y015
 
 @_typing.final
+class CalendarIntervalSpec(_message.Message):
+    """The readings `start + n * every` for whole n >= 0 on the clock of the schedule's zone: 09:00 stays 09:00 when clocks change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVERY_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    every: _builtins.int
+    """How many units apart, 1 to 1,000. Default 1."""
+    unit: Global___CalendarUnit.ValueType
+    """The unit."""
+    start: _builtins.str
+    """First reading, `YYYY-MM-DDTHH:MM:SS` on the clock of the schedule's zone."""
+    def __init__(
+        self,
+        *,
+        every: _builtins.int = ...,
+        unit: Global___CalendarUnit.ValueType = ...,
+        start: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["every", b"every", "start", b"start", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CalendarIntervalSpec: _TypeAlias = CalendarIntervalSpec  # noqa: Y015
+
+@_typing.final
+class RecurrenceSpec(_message.Message):
+    """A recurrence rule (RFC 5545) on the clock of the schedule's zone. Accepted are FREQ=SECONDLY..YEARLY, INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYYEARDAY,
+    BYWEEKNO, BYDAY, BYHOUR, BYMINUTE, BYSECOND and BYSETPOS; RDATE, EXDATE and BYEASTER are refused.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """The rule, such as `FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17;BYMINUTE=0;BYSECOND=0`. At most 512 characters."""
+    start: _builtins.str
+    """Where it starts to count (DTSTART), `YYYY-MM-DDTHH:MM:SS` on the clock of the schedule's zone."""
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        start: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecurrenceSpec: _TypeAlias = RecurrenceSpec  # noqa: Y015
+
+@_typing.final
 class EventSpec(_message.Message):
-    """Every event of one type."""
+    """The events that trigger a schedule, and what becomes of many at once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TYPE_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
+    CEL_FIELD_NUMBER: _builtins.int
+    DEBOUNCE_FIELD_NUMBER: _builtins.int
+    THROTTLE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
+    PAYLOAD_TEMPLATE_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """Type of the event, compared as a whole, such as `webhook.received`. The system itself emits `task.completed` (a task ended SUCCEEDED) and
-    `error.critical` (a task ended DEAD).
+    """Type of the event, such as `webhook.received`; `*` stands for any characters, as in `order.*`. The system itself emits `task.completed` (a task ended SUCCEEDED),
+    `error.critical` (a task ended DEAD) and `schedule.overdue` (a schedule has not fired in time); only a type written without `*` hears those.
     """
+    pattern: _builtins.str
+    """Content pattern, a JSON object in the language of EventBridge over the event as `{"id", "source", "type", "subject", "time", "data"}`, such as
+    `{"data": {"amount": [{"numeric": [">", 100]}]}}`. At most 16 KiB. Default: every event.
+    """
+    cel: _builtins.str
+    """The same as a CEL expression over the variable `event`, such as `event.data.amount > 100`. Only one of the two. At most 4 KiB. Default: every event."""
+    payload_template: _builtins.str
+    """Payload of the task, a JSON document in which a text `{{path}}`, such as `{{data.order.id}}`, becomes the value at that path of the event, and a text that contains such
+    places has them filled in. Of a batch, the event is `{"events": [...]}`. At most 64 KiB. Default: the event's `data` (of a batch: the list of them).
+    """
+    @_builtins.property
+    def debounce(self) -> _duration_pb2.Duration:
+        """Waits until no further event has come for so long, then fires once with the last one; the others end BATCHED into it. 100 ms to 1 h. Default: none."""
+
+    @_builtins.property
+    def throttle(self) -> _duration_pb2.Duration:
+        """Fires at most once in so long; events in between end THROTTLED. 1 s to 1 d. Default: none."""
+
+    @_builtins.property
+    def batch(self) -> Global___EventBatch:
+        """Gathers events and fires once for all of them. Only one of `debounce`, `throttle` and `batch`. Default: none."""
+
     def __init__(
         self,
         *,
         type: _builtins.str = ...,
+        pattern: _builtins.str = ...,
+        cel: _builtins.str = ...,
+        debounce: _duration_pb2.Duration | None = ...,
+        throttle: _duration_pb2.Duration | None = ...,
+        batch: Global___EventBatch | None = ...,
+        payload_template: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "debounce", b"debounce", "throttle", b"throttle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cel", b"cel", "debounce", b"debounce", "pattern", b"pattern", "payload_template", b"payload_template", "throttle", b"throttle", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventSpec: _TypeAlias = EventSpec  # noqa: Y015
 
 @_typing.final
+class EventBatch(_message.Message):
+    """How many events one fire stands for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_EVENTS_FIELD_NUMBER: _builtins.int
+    MAX_WAIT_FIELD_NUMBER: _builtins.int
+    max_events: _builtins.int
+    """Fires when there are so many, 2 to 100."""
+    @_builtins.property
+    def max_wait(self) -> _duration_pb2.Duration:
+        """Fires at the latest so long after the first one, 100 ms to 1 h."""
+
+    def __init__(
+        self,
+        *,
+        max_events: _builtins.int = ...,
+        max_wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_events", b"max_events", "max_wait", b"max_wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventBatch: _TypeAlias = EventBatch  # noqa: Y015
+
+@_typing.final
 class Schedule(_message.Message):
     """What fires when."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     SCHEDULE_ID_FIELD_NUMBER: _builtins.int
     SPECS_FIELD_NUMBER: _builtins.int
@@ -321,10 +649,24 @@ class Schedule(_message.Message):
     NEXT_FIRE_TIME_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     INVALID_REASON_FIELD_NUMBER: _builtins.int
+    EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    MAX_RUNS_FIELD_NUMBER: _builtins.int
+    GAP_POLICY_FIELD_NUMBER: _builtins.int
+    FOLD_POLICY_FIELD_NUMBER: _builtins.int
+    INCLUDE_CALENDARS_FIELD_NUMBER: _builtins.int
+    EXCLUDE_CALENDARS_FIELD_NUMBER: _builtins.int
+    CALENDAR_DISPOSITION_FIELD_NUMBER: _builtins.int
+    JITTER_FIELD_NUMBER: _builtins.int
+    SPREAD_FIELD_NUMBER: _builtins.int
+    PAUSE_ON_FAILURE_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
     """Identity within the namespace: letters, digits and `-_.`, at most 64. Cannot be changed."""
     time_zone: _builtins.str
-    """IANA name of the zone in which cron fields are read, such as `Europe/Berlin`. Default `UTC`."""
+    """IANA name of the zone in which everything on the wall is read, such as `Europe/Berlin`. Default `UTC`."""
     overlap_policy: _task_pb2.OverlapPolicy.ValueType
     """What happens when a task of this schedule is still in the queue. Default: SKIP for time, BUFFER_ALL for events."""
     catch_up_policy: Global___CatchUpPolicy.ValueType
@@ -339,9 +681,19 @@ class Schedule(_message.Message):
     """Rises with every change of the schedule, 1 = as created. Output only."""
     invalid_reason: _builtins.str
     """What is wrong with it, in words: a specification that this version cannot read. Empty when all is well. Output only."""
+    max_runs: _builtins.int
+    """Most fires that reach the queue; after them it is disabled. Runs by hand and backfills do not count. 0 to 1,000,000,000, default 0: no limit."""
+    gap_policy: Global___GapPolicy.ValueType
+    """What a clock that is set forward does. Default AUTO."""
+    fold_policy: Global___FoldPolicy.ValueType
+    """What a clock that is set back does. Default AUTO."""
+    calendar_disposition: Global___CalendarDisposition.ValueType
+    """What becomes of a closed instant. Default SKIP."""
+    pause_on_failure: _builtins.int
+    """Disables the schedule when so many of its tasks in a row failed for good. 0 to 1,000, default 0: never."""
     @_builtins.property
     def specs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduleSpec]:
-        """When. Exactly one."""
+        """When: every instant that any of them yields, equal ones once. 1 to 20; an event stands alone. At least one, unless `source` is given."""
 
     @_builtins.property
     def template(self) -> _task_pb2.TaskTemplate:
@@ -367,6 +719,42 @@ class Schedule(_message.Message):
     def stats(self) -> Global___ScheduleStats:
         """What its tasks did. Output only."""
 
+    @_builtins.property
+    def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduleSpec]:
+        """Instants that do not count: what any of these yields. At most 20, no events."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant that may fire, itself included. For events: when it starts to listen. Default: no limit."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Last instant that may fire, itself included. Default: no limit."""
+
+    @_builtins.property
+    def include_calendars(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Calendars of the namespace: an instant is closed when it lies in none of these (given at least one)..."""
+
+    @_builtins.property
+    def exclude_calendars(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """... or in any of these."""
+
+    @_builtins.property
+    def jitter(self) -> _duration_pb2.Duration:
+        """Each instant fires up to so much later, by a hash of schedule and instant, and always before the next one. 0 to 24 h, default 0."""
+
+    @_builtins.property
+    def spread(self) -> _duration_pb2.Duration:
+        """Every instant fires the same time later, below this, by a hash of the schedule: many schedules of one time are spread over the window. 0 to 24 h, default 0."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Free marks for selection, at most 32."""
+
+    @_builtins.property
+    def source(self) -> Global___TemplateSource:
+        """The schedule template whose version it is made of. Then everything but id, labels, `disabled` and this comes from there. Default: none."""
+
     def __init__(
         self,
         *,
@@ -386,14 +774,80 @@ class Schedule(_message.Message):
         next_fire_time: _timestamp_pb2.Timestamp | None = ...,
         stats: Global___ScheduleStats | None = ...,
         invalid_reason: _builtins.str = ...,
+        exclusions: _abc.Iterable[Global___ScheduleSpec] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        max_runs: _builtins.int = ...,
+        gap_policy: Global___GapPolicy.ValueType = ...,
+        fold_policy: Global___FoldPolicy.ValueType = ...,
+        include_calendars: _abc.Iterable[_builtins.str] | None = ...,
+        exclude_calendars: _abc.Iterable[_builtins.str] | None = ...,
+        calendar_disposition: Global___CalendarDisposition.ValueType = ...,
+        jitter: _duration_pb2.Duration | None = ...,
+        spread: _duration_pb2.Duration | None = ...,
+        pause_on_failure: _builtins.int = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        source: Global___TemplateSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["catchup_window", b"catchup_window", "create_time", b"create_time", "next_fire_time", b"next_fire_time", "stats", b"stats", "template", b"template", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["catchup_window", b"catchup_window", "create_time", b"create_time", "end_time", b"end_time", "jitter", b"jitter", "next_fire_time", b"next_fire_time", "source", b"source", "spread", b"spread", "start_time", b"start_time", "stats", b"stats", "template", b"template", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_policy", b"catch_up_policy", "catchup_window", b"catchup_window", "create_time", b"create_time", "disabled", b"disabled", "generation", b"generation", "invalid_reason", b"invalid_reason", "next_fire_time", b"next_fire_time", "note", b"note", "note_actor", b"note_actor", "overlap_policy", b"overlap_policy", "schedule_id", b"schedule_id", "specs", b"specs", "stats", b"stats", "template", b"template", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_disposition", b"calendar_disposition", "catch_up_policy", b"catch_up_policy", "catchup_window", b"catchup_window", "create_time", b"create_time", "disabled", b"disabled", "end_time", b"end_time", "exclude_calendars", b"exclude_calendars", "exclusions", b"exclusions", "fold_policy", b"fold_policy", "gap_policy", b"gap_policy", "generation", b"generation", "include_calendars", b"include_calendars", "invalid_reason", b"invalid_reason", "jitter", b"jitter", "labels", b"labels", "max_runs", b"max_runs", "next_fire_time", b"next_fire_time", "note", b"note", "note_actor", b"note_actor", "overlap_policy", b"overlap_policy", "pause_on_failure", b"pause_on_failure", "schedule_id", b"schedule_id", "source", b"source", "specs", b"specs", "spread", b"spread", "start_time", b"start_time", "stats", b"stats", "template", b"template", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+@_typing.final
+class TemplateSource(_message.Message):
+    """A version of a schedule template, and the values of its parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TEMPLATE_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    template_id: _builtins.str
+    """The template."""
+    version: _builtins.int
+    """The version. Default 0: the newest, which is then pinned."""
+    @_builtins.property
+    def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Values of its parameters; one without a default must be given."""
+
+    def __init__(
+        self,
+        *,
+        template_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "template_id", b"template_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TemplateSource: _TypeAlias = TemplateSource  # noqa: Y015
 
 @_typing.final
 class ScheduleStats(_message.Message):
@@ -407,6 +861,9 @@ class ScheduleStats(_message.Message):
     AVERAGE_DURATION_FIELD_NUMBER: _builtins.int
     LAST_EXECUTE_TIME_FIELD_NUMBER: _builtins.int
     FIRE_COUNT_FIELD_NUMBER: _builtins.int
+    FAILURES_IN_ROW_FIELD_NUMBER: _builtins.int
+    RUN_COUNT_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
     execution_count: _builtins.int
     """Tasks that ended (not retries)."""
     failure_count: _builtins.int
@@ -415,6 +872,12 @@ class ScheduleStats(_message.Message):
     """Of these, tasks that succeeded."""
     fire_count: _builtins.int
     """Instants, events and manual runs it came due for."""
+    failures_in_row: _builtins.int
+    """Tasks that failed for good since the last success."""
+    run_count: _builtins.int
+    """Fires that reached the queue, runs by hand and backfills apart."""
+    overdue: _builtins.bool
+    """Whether its next fire lies more than 10 s in the past."""
     @_builtins.property
     def average_duration(self) -> _duration_pb2.Duration:
         """Mean duration of the successes. Unset before the first."""
@@ -432,10 +895,13 @@ class ScheduleStats(_message.Message):
         average_duration: _duration_pb2.Duration | None = ...,
         last_execute_time: _timestamp_pb2.Timestamp | None = ...,
         fire_count: _builtins.int = ...,
+        failures_in_row: _builtins.int = ...,
+        run_count: _builtins.int = ...,
+        overdue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["average_duration", b"average_duration", "last_execute_time", b"last_execute_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_duration", b"average_duration", "execution_count", b"execution_count", "failure_count", b"failure_count", "fire_count", b"fire_count", "last_execute_time", b"last_execute_time", "success_count", b"success_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_duration", b"average_duration", "execution_count", b"execution_count", "failure_count", b"failure_count", "failures_in_row", b"failures_in_row", "fire_count", b"fire_count", "last_execute_time", b"last_execute_time", "overdue", b"overdue", "run_count", b"run_count", "success_count", b"success_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -462,6 +928,7 @@ class Fire(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    BACKFILL_ID_FIELD_NUMBER: _builtins.int
     fire_id: _builtins.str
     """Identity, also of the task it becomes. Empty for a range."""
     schedule_id: _builtins.str
@@ -484,6 +951,8 @@ class Fire(_message.Message):
     """Generation of the schedule that it came from."""
     actor: _builtins.str
     """Who asked for it. Empty when the system did."""
+    backfill_id: _builtins.str
+    """The backfill that it belongs to. Empty for none."""
     @_builtins.property
     def nominal_time(self) -> _timestamp_pb2.Timestamp:
         """The instant it came due for; of a range, the first."""
@@ -518,10 +987,11 @@ class Fire(_message.Message):
         event: _builtins.str = ...,
         generation: _builtins.int = ...,
         actor: _builtins.str = ...,
+        backfill_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fire_time", b"fire_time", "last_nominal_time", b"last_nominal_time", "nominal_time", b"nominal_time", "settle_time", b"settle_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "count", b"count", "detail", b"detail", "disposition", b"disposition", "event", b"event", "fire_id", b"fire_id", "fire_time", b"fire_time", "generation", b"generation", "kind", b"kind", "last_nominal_time", b"last_nominal_time", "local_time", b"local_time", "nominal_time", b"nominal_time", "schedule_id", b"schedule_id", "settle_time", b"settle_time", "utc_offset", b"utc_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "backfill_id", b"backfill_id", "count", b"count", "detail", b"detail", "disposition", b"disposition", "event", b"event", "fire_id", b"fire_id", "fire_time", b"fire_time", "generation", b"generation", "kind", b"kind", "last_nominal_time", b"last_nominal_time", "local_time", b"local_time", "nominal_time", b"nominal_time", "schedule_id", b"schedule_id", "settle_time", b"settle_time", "utc_offset", b"utc_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -75,6 +75,88 @@ class CreateScheduleResponse(_message.Message):
 Global___CreateScheduleResponse: _TypeAlias = CreateScheduleResponse  # noqa: Y015
 
 @_typing.final
+class BatchCreateSchedulesRequest(_message.Message):
+    """What to create."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreateScheduleRequest]:
+        """1 to 500. Each is checked on its own."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___CreateScheduleRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateSchedulesRequest: _TypeAlias = BatchCreateSchedulesRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateSchedulesResponse(_message.Message):
+    """What became of each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreateVerdict]:
+        """In the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        verdicts: _abc.Iterable[Global___CreateVerdict] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdicts", b"verdicts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateSchedulesResponse: _TypeAlias = BatchCreateSchedulesResponse  # noqa: Y015
+
+@_typing.final
+class CreateVerdict(_message.Message):
+    """What became of one schedule to be created."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    schedule_id: _builtins.str
+    """The id asked for."""
+    code: _builtins.int
+    """0 (OK), or the code CreateSchedule would have answered with."""
+    error: _builtins.str
+    """Why it was refused, field and rule. Empty when it was created."""
+    reason: _builtins.str
+    """Reason of the refusal, such as `SCHEDULE_EXISTS`. Empty when it was created."""
+    def __init__(
+        self,
+        *,
+        schedule_id: _builtins.str = ...,
+        code: _builtins.int = ...,
+        error: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "error", b"error", "reason", b"reason", "schedule_id", b"schedule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateVerdict: _TypeAlias = CreateVerdict  # noqa: Y015
+
+@_typing.final
 class GetScheduleRequest(_message.Message):
     """Which schedule."""
 
@@ -126,21 +208,47 @@ class ListSchedulesRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most schedules to return, 1 to 1,000. Default 100."""
     page_token: _builtins.str
     """`next_page_token` of the page before. Default: the first page."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only schedules that have all of these labels. Default: every one."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,7 +299,7 @@ class UpdateScheduleRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Paths to change: `specs`, `time_zone`, `template` or a field of it such as `template.priority`, `overlap_policy`, `catch_up_policy`, `catchup_window`. At least one."""
+        """Paths to change: every field that is not output only, apart from `schedule_id` and `disabled`, or a field of `template` such as `template.priority`. At least one."""
 
     def __init__(
         self,
@@ -279,19 +387,23 @@ class EnableScheduleRequest(_message.Message):
 
     SCHEDULE_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
     """Its identity."""
     note: _builtins.str
     """Why, for the record. At most 500 characters. Empty when nothing changes: note and actor stay as they are."""
+    backfill: _builtins.bool
+    """Asks for a backfill of the instants that it covered while disabled, with the defaults of CreateBackfill."""
     def __init__(
         self,
         *,
         schedule_id: _builtins.str = ...,
         note: _builtins.str = ...,
+        backfill: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "schedule_id", b"schedule_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "note", b"note", "schedule_id", b"schedule_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,6 +416,9 @@ class EnableScheduleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULE_FIELD_NUMBER: _builtins.int
+    BACKFILL_ID_FIELD_NUMBER: _builtins.int
+    backfill_id: _builtins.str
+    """The backfill that was asked for. Empty for none."""
     @_builtins.property
     def schedule(self) -> _schedule_pb2.Schedule:
         """As stored."""
@@ -312,10 +427,11 @@ class EnableScheduleResponse(_message.Message):
         self,
         *,
         schedule: _schedule_pb2.Schedule | None = ...,
+        backfill_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill_id", b"backfill_id", "schedule", b"schedule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -432,19 +548,16 @@ class PreviewScheduleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULE_ID_FIELD_NUMBER: _builtins.int
-    SPEC_FIELD_NUMBER: _builtins.int
-    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     FROM_TIME_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
-    """A stored schedule. Either this or `spec`."""
-    time_zone: _builtins.str
-    """Zone for `spec`. Default `UTC`."""
+    """A stored schedule. Either this or `draft`."""
     count: _builtins.int
     """How many, 1 to 1,000. Default 5."""
     @_builtins.property
-    def spec(self) -> _schedule_pb2.ScheduleSpec:
-        """A specification that is not stored."""
+    def draft(self) -> _schedule_pb2.Schedule:
+        """A schedule that is not stored; only what says when counts, and `schedule_id` for `H`, jitter and spread. Checked as in CreateSchedule."""
 
     @_builtins.property
     def from_time(self) -> _timestamp_pb2.Timestamp:
@@ -454,14 +567,13 @@ class PreviewScheduleRequest(_message.Message):
         self,
         *,
         schedule_id: _builtins.str = ...,
-        spec: _schedule_pb2.ScheduleSpec | None = ...,
-        time_zone: _builtins.str = ...,
+        draft: _schedule_pb2.Schedule | None = ...,
         count: _builtins.int = ...,
         from_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "from_time", b"from_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "from_time", b"from_time", "schedule_id", b"schedule_id", "spec", b"spec", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "draft", b"draft", "from_time", b"from_time", "schedule_id", b"schedule_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -474,18 +586,24 @@ class PreviewScheduleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FIRES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fires(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewedFire]:
         """Earliest first; fewer than asked for when no more follow, none for events."""
+
+    @_builtins.property
+    def description(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the schedule means, in English, one sentence for each specification and rule."""
 
     def __init__(
         self,
         *,
         fires: _abc.Iterable[Global___PreviewedFire] | None = ...,
+        description: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fires", b"fires"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "fires", b"fires"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -500,13 +618,29 @@ class PreviewedFire(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     LOCAL_TIME_FIELD_NUMBER: _builtins.int
     UTC_OFFSET_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    DISPOSITION_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    HELD_UNTIL_FIELD_NUMBER: _builtins.int
     local_time: _builtins.str
     """On the clock of the zone, `YYYY-MM-DDTHH:MM:SS`."""
     utc_offset: _builtins.str
     """Offset of that clock from UTC, `+HH:MM`."""
+    disposition: _schedule_pb2.Disposition.ValueType
+    """What becomes of it as far as can be told: FIRED, or what calendars make of it."""
+    detail: _builtins.str
+    """More about that, in words. Empty when it simply fires."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The instant."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is handed to the queue: later than `time` by jitter and spread."""
+
+    @_builtins.property
+    def held_until(self) -> _timestamp_pb2.Timestamp:
+        """End of the blackout in which it falls: until then the queue holds its task. Unset for none."""
 
     def __init__(
         self,
@@ -514,10 +648,14 @@ class PreviewedFire(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         local_time: _builtins.str = ...,
         utc_offset: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        disposition: _schedule_pb2.Disposition.ValueType = ...,
+        detail: _builtins.str = ...,
+        held_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "held_until", b"held_until", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["local_time", b"local_time", "time", b"time", "utc_offset", b"utc_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "disposition", b"disposition", "due_time", b"due_time", "held_until", b"held_until", "local_time", b"local_time", "time", b"time", "utc_offset", b"utc_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -533,6 +671,7 @@ class ListFiresRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
+    BACKFILL_ID_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
     """The schedule."""
     page_size: _builtins.int
@@ -541,6 +680,8 @@ class ListFiresRequest(_message.Message):
     """`next_page_token` of the page before. Default: the first page."""
     disposition: _schedule_pb2.Disposition.ValueType
     """Only this disposition. Default: every one."""
+    backfill_id: _builtins.str
+    """Only fires of this backfill. Default: every one."""
     def __init__(
         self,
         *,
@@ -548,10 +689,11 @@ class ListFiresRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         disposition: _schedule_pb2.Disposition.ValueType = ...,
+        backfill_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disposition", b"disposition", "page_size", b"page_size", "page_token", b"page_token", "schedule_id", b"schedule_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill_id", b"backfill_id", "disposition", b"disposition", "page_size", b"page_size", "page_token", b"page_token", "schedule_id", b"schedule_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

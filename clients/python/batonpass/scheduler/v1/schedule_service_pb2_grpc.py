@@ -48,6 +48,11 @@ class ScheduleServiceStub:
                 request_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.CreateScheduleRequest.SerializeToString,
                 response_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.CreateScheduleResponse.FromString,
                 _registered_method=True)
+        self.BatchCreateSchedules = channel.unary_unary(
+                '/batonpass.scheduler.v1.ScheduleService/BatchCreateSchedules',
+                request_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.BatchCreateSchedulesRequest.SerializeToString,
+                response_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.BatchCreateSchedulesResponse.FromString,
+                _registered_method=True)
         self.GetSchedule = channel.unary_unary(
                 '/batonpass.scheduler.v1.ScheduleService/GetSchedule',
                 request_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleRequest.SerializeToString,
@@ -121,7 +126,15 @@ class ScheduleServiceServicer:
         """Creates a schedule. It first comes due after the time of the call.
 
         Repeating it with the same `request_id` returns the schedule as it was created by the first call. Errors: `ALREADY_EXISTS`; `INVALID_ARGUMENT`, also for an
-        expression that can never match, an unknown zone, and catch-up ALL together with overlap SKIP.
+        expression that can never match, an unknown zone or calendar, and catch-up ALL together with an overlap policy that neither buffers all nor allows all;
+        `NOT_FOUND` for an unknown schedule template.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateSchedules(self, request, context):
+        """Creates many schedules, each as if alone: one verdict for each, in the order of the request. Repeating it is safe for items with a `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,7 +200,7 @@ class ScheduleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PreviewSchedule(self, request, context):
-        """Shows the next instants of a schedule or of a specification, by the function that fires them. Repeating it is safe.
+        """Shows the next instants of a schedule, stored or not, by the function that fires them, and says in words what it means. Repeating it is safe.
         Errors: `NOT_FOUND`; `INVALID_ARGUMENT` as in CreateSchedule.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -224,6 +237,11 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
                     servicer.CreateSchedule,
                     request_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.CreateScheduleRequest.FromString,
                     response_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.CreateScheduleResponse.SerializeToString,
+            ),
+            'BatchCreateSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateSchedules,
+                    request_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.BatchCreateSchedulesRequest.FromString,
+                    response_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.BatchCreateSchedulesResponse.SerializeToString,
             ),
             'GetSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSchedule,
@@ -317,6 +335,33 @@ class ScheduleService:
             '/batonpass.scheduler.v1.ScheduleService/CreateSchedule',
             batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.CreateScheduleRequest.SerializeToString,
             batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.CreateScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.scheduler.v1.ScheduleService/BatchCreateSchedules',
+            batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.BatchCreateSchedulesRequest.SerializeToString,
+            batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.BatchCreateSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

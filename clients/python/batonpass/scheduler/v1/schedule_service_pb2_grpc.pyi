@@ -46,8 +46,11 @@ class ScheduleServiceStub:
     """Creates a schedule. It first comes due after the time of the call.
 
     Repeating it with the same `request_id` returns the schedule as it was created by the first call. Errors: `ALREADY_EXISTS`; `INVALID_ARGUMENT`, also for an
-    expression that can never match, an unknown zone, and catch-up ALL together with overlap SKIP.
+    expression that can never match, an unknown zone or calendar, and catch-up ALL together with an overlap policy that neither buffers all nor allows all;
+    `NOT_FOUND` for an unknown schedule template.
     """
+    BatchCreateSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.BatchCreateSchedulesRequest, _schedule_service_pb2.BatchCreateSchedulesResponse]
+    """Creates many schedules, each as if alone: one verdict for each, in the order of the request. Repeating it is safe for items with a `request_id`."""
     GetSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleRequest, _schedule_service_pb2.GetScheduleResponse]
     """Returns a schedule. Errors: `NOT_FOUND`. Repeating it is safe."""
     ListSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]
@@ -78,7 +81,7 @@ class ScheduleServiceStub:
     Repeating it with the same `request_id` returns the same fire. Errors: `NOT_FOUND`.
     """
     PreviewSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.PreviewScheduleRequest, _schedule_service_pb2.PreviewScheduleResponse]
-    """Shows the next instants of a schedule or of a specification, by the function that fires them. Repeating it is safe.
+    """Shows the next instants of a schedule, stored or not, by the function that fires them, and says in words what it means. Repeating it is safe.
     Errors: `NOT_FOUND`; `INVALID_ARGUMENT` as in CreateSchedule.
     """
     ListFires: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListFiresRequest, _schedule_service_pb2.ListFiresResponse]
@@ -110,8 +113,11 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     """Creates a schedule. It first comes due after the time of the call.
 
     Repeating it with the same `request_id` returns the schedule as it was created by the first call. Errors: `ALREADY_EXISTS`; `INVALID_ARGUMENT`, also for an
-    expression that can never match, an unknown zone, and catch-up ALL together with overlap SKIP.
+    expression that can never match, an unknown zone or calendar, and catch-up ALL together with an overlap policy that neither buffers all nor allows all;
+    `NOT_FOUND` for an unknown schedule template.
     """
+    BatchCreateSchedules: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.BatchCreateSchedulesRequest, _schedule_service_pb2.BatchCreateSchedulesResponse]  # type: ignore[assignment]
+    """Creates many schedules, each as if alone: one verdict for each, in the order of the request. Repeating it is safe for items with a `request_id`."""
     GetSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleRequest, _schedule_service_pb2.GetScheduleResponse]  # type: ignore[assignment]
     """Returns a schedule. Errors: `NOT_FOUND`. Repeating it is safe."""
     ListSchedules: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]  # type: ignore[assignment]
@@ -142,7 +148,7 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     Repeating it with the same `request_id` returns the same fire. Errors: `NOT_FOUND`.
     """
     PreviewSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.PreviewScheduleRequest, _schedule_service_pb2.PreviewScheduleResponse]  # type: ignore[assignment]
-    """Shows the next instants of a schedule or of a specification, by the function that fires them. Repeating it is safe.
+    """Shows the next instants of a schedule, stored or not, by the function that fires them, and says in words what it means. Repeating it is safe.
     Errors: `NOT_FOUND`; `INVALID_ARGUMENT` as in CreateSchedule.
     """
     ListFires: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListFiresRequest, _schedule_service_pb2.ListFiresResponse]  # type: ignore[assignment]
@@ -177,8 +183,17 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a schedule. It first comes due after the time of the call.
 
         Repeating it with the same `request_id` returns the schedule as it was created by the first call. Errors: `ALREADY_EXISTS`; `INVALID_ARGUMENT`, also for an
-        expression that can never match, an unknown zone, and catch-up ALL together with overlap SKIP.
+        expression that can never match, an unknown zone or calendar, and catch-up ALL together with an overlap policy that neither buffers all nor allows all;
+        `NOT_FOUND` for an unknown schedule template.
         """
+
+    @_abc_1.abstractmethod
+    def BatchCreateSchedules(
+        self,
+        request: _schedule_service_pb2.BatchCreateSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedule_service_pb2.BatchCreateSchedulesResponse, _abc.Awaitable[_schedule_service_pb2.BatchCreateSchedulesResponse]]:
+        """Creates many schedules, each as if alone: one verdict for each, in the order of the request. Repeating it is safe for items with a `request_id`."""
 
     @_abc_1.abstractmethod
     def GetSchedule(
@@ -257,7 +272,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedule_service_pb2.PreviewScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.PreviewScheduleResponse, _abc.Awaitable[_schedule_service_pb2.PreviewScheduleResponse]]:
-        """Shows the next instants of a schedule or of a specification, by the function that fires them. Repeating it is safe.
+        """Shows the next instants of a schedule, stored or not, by the function that fires them, and says in words what it means. Repeating it is safe.
         Errors: `NOT_FOUND`; `INVALID_ARGUMENT` as in CreateSchedule.
         """
 

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Hold } from "./hold_pb.js";
+import { file_batonpass_queue_v1_hold } from "./hold_pb.js";
 import type { Attempt, OverlapPolicy, TaskState, TaskTemplate } from "./task_pb.js";
 import { file_batonpass_queue_v1_task } from "./task_pb.js";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
@@ -15,7 +17,70 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batonpass/queue/v1/intake_service.proto.
  */
 export const file_batonpass_queue_v1_intake_service: GenFile = /*@__PURE__*/
-  fileDesc("CidiYXRvbnBhc3MvcXVldWUvdjEvaW50YWtlX3NlcnZpY2UucHJvdG8SEmJhdG9ucGFzcy5xdWV1ZS52MSJQChVTdHJlYW1EdWVUYXNrc1JlcXVlc3QSNwoFdGFza3MYASADKAsyGy5iYXRvbnBhc3MucXVldWUudjEuRHVlVGFza0ILukgIkgEFCAEQ9AMitgMKB0R1ZVRhc2sSMwoJbmFtZXNwYWNlGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI9Cgd0YXNrX2lkGAIgASgJQiy6SClyJzIlXltBLVphLXowLTldW0EtWmEtejAtOV8uOkAvLV17MCwxMjd9JBIeCgtzY2hlZHVsZV9pZBgDIAEoCUIJukgGcgQQARhAEjoKCHRlbXBsYXRlGAQgASgLMiAuYmF0b25wYXNzLnF1ZXVlLnYxLlRhc2tUZW1wbGF0ZUIGukgDyAEBEkcKDm92ZXJsYXBfcG9saWN5GAUgASgOMiEuYmF0b25wYXNzLnF1ZXVlLnYxLk92ZXJsYXBQb2xpY3lCDLpICYIBBhgBGAMYBhI4Cgxub21pbmFsX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNQoJZmlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiEKDXRyaWdnZXJfZGVwdGgYCCABKAVCCrpIBxoFGOgHKAAiTgoWU3RyZWFtRHVlVGFza3NSZXNwb25zZRI0Cgh2ZXJkaWN0cxgBIAMoCzIiLmJhdG9ucGFzcy5xdWV1ZS52MS5EdWVUYXNrVmVyZGljdCKMAQoORHVlVGFza1ZlcmRpY3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSLAoHdmVyZGljdBgDIAEoDjIbLmJhdG9ucGFzcy5xdWV1ZS52MS5WZXJkaWN0EhgKEGJsb2NraW5nX3Rhc2tfaWQYBCABKAkSDgoGcmVhc29uGAUgASgJIlUKFFdhdGNoT3V0Y29tZXNSZXF1ZXN0EhgKBmN1cnNvchgBIAEoCUIIukgFcgMYgAESEQoJYWxsX3Rhc2tzGAIgASgIEhAKCGZyb21fbm93GAMgASgIIlYKFVdhdGNoT3V0Y29tZXNSZXNwb25zZRItCghvdXRjb21lcxgBIAMoCzIbLmJhdG9ucGFzcy5xdWV1ZS52MS5PdXRjb21lEg4KBmN1cnNvchgCIAEoCSLZAgoHT3V0Y29tZRIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHdGFza19pZBgDIAEoCRINCgVjaGFpbhgEIAEoBRITCgtzY2hlZHVsZV9pZBgFIAEoCRIsCgVzdGF0ZRgGIAEoDjIdLmJhdG9ucGFzcy5xdWV1ZS52MS5UYXNrU3RhdGUSEAoIYXR0ZW1wdHMYByABKAUSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDGxhc3RfYXR0ZW1wdBgKIAEoCzIbLmJhdG9ucGFzcy5xdWV1ZS52MS5BdHRlbXB0Eg8KB2hhbmRsZXIYCyABKAkSFQoNdHJpZ2dlcl9kZXB0aBgMIAEoBSqBAQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASEwoPVkVSRElDVF9DUkVBVEVEEAESFQoRVkVSRElDVF9EVVBMSUNBVEUQAhIbChdWRVJESUNUX1NLSVBQRURfT1ZFUkxBUBADEhQKEFZFUkRJQ1RfUkVKRUNURUQQBDLkAQoNSW50YWtlU2VydmljZRJrCg5TdHJlYW1EdWVUYXNrcxIpLmJhdG9ucGFzcy5xdWV1ZS52MS5TdHJlYW1EdWVUYXNrc1JlcXVlc3QaKi5iYXRvbnBhc3MucXVldWUudjEuU3RyZWFtRHVlVGFza3NSZXNwb25zZSgBMAESZgoNV2F0Y2hPdXRjb21lcxIoLmJhdG9ucGFzcy5xdWV1ZS52MS5XYXRjaE91dGNvbWVzUmVxdWVzdBopLmJhdG9ucGFzcy5xdWV1ZS52MS5XYXRjaE91dGNvbWVzUmVzcG9uc2UwAWIGcHJvdG8z", [file_batonpass_queue_v1_task, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CidiYXRvbnBhc3MvcXVldWUvdjEvaW50YWtlX3NlcnZpY2UucHJvdG8SEmJhdG9ucGFzcy5xdWV1ZS52MSKwAQoPU2V0SG9sZHNSZXF1ZXN0EjMKCW5hbWVzcGFjZRgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSGgoGc291cmNlGAIgASgJQgq6SAdyBRABGIABEhgKB3ZlcnNpb24YAyABKANCB7pIBCICKAESMgoFaG9sZHMYBCADKAsyGC5iYXRvbnBhc3MucXVldWUudjEuSG9sZEIJukgGkgEDEOgHIiMKEFNldEhvbGRzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAyJQChVTdHJlYW1EdWVUYXNrc1JlcXVlc3QSNwoFdGFza3MYASADKAsyGy5iYXRvbnBhc3MucXVldWUudjEuRHVlVGFza0ILukgIkgEFCAEQ9AMitAMKB0R1ZVRhc2sSMwoJbmFtZXNwYWNlGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI9Cgd0YXNrX2lkGAIgASgJQiy6SClyJzIlXltBLVphLXowLTldW0EtWmEtejAtOV8uOkAvLV17MCwxMjd9JBIeCgtzY2hlZHVsZV9pZBgDIAEoCUIJukgGcgQQARhAEjoKCHRlbXBsYXRlGAQgASgLMiAuYmF0b25wYXNzLnF1ZXVlLnYxLlRhc2tUZW1wbGF0ZUIGukgDyAEBEkUKDm92ZXJsYXBfcG9saWN5GAUgASgOMiEuYmF0b25wYXNzLnF1ZXVlLnYxLk92ZXJsYXBQb2xpY3lCCrpIB4IBBBABIAASOAoMbm9taW5hbF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjUKCWZpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIhCg10cmlnZ2VyX2RlcHRoGAggASgFQgq6SAcaBRjoBygAIk4KFlN0cmVhbUR1ZVRhc2tzUmVzcG9uc2USNAoIdmVyZGljdHMYASADKAsyIi5iYXRvbnBhc3MucXVldWUudjEuRHVlVGFza1ZlcmRpY3QijAEKDkR1ZVRhc2tWZXJkaWN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEiwKB3ZlcmRpY3QYAyABKA4yGy5iYXRvbnBhc3MucXVldWUudjEuVmVyZGljdBIYChBibG9ja2luZ190YXNrX2lkGAQgASgJEg4KBnJlYXNvbhgFIAEoCSJVChRXYXRjaE91dGNvbWVzUmVxdWVzdBIYCgZjdXJzb3IYASABKAlCCLpIBXIDGIABEhEKCWFsbF90YXNrcxgCIAEoCBIQCghmcm9tX25vdxgDIAEoCCJWChVXYXRjaE91dGNvbWVzUmVzcG9uc2USLQoIb3V0Y29tZXMYASADKAsyGy5iYXRvbnBhc3MucXVldWUudjEuT3V0Y29tZRIOCgZjdXJzb3IYAiABKAki2QIKB091dGNvbWUSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSDQoFY2hhaW4YBCABKAUSEwoLc2NoZWR1bGVfaWQYBSABKAkSLAoFc3RhdGUYBiABKA4yHS5iYXRvbnBhc3MucXVldWUudjEuVGFza1N0YXRlEhAKCGF0dGVtcHRzGAcgASgFEi4KCnN0YXJ0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCgxsYXN0X2F0dGVtcHQYCiABKAsyGy5iYXRvbnBhc3MucXVldWUudjEuQXR0ZW1wdBIPCgdoYW5kbGVyGAsgASgJEhUKDXRyaWdnZXJfZGVwdGgYDCABKAUqgQEKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEhMKD1ZFUkRJQ1RfQ1JFQVRFRBABEhUKEVZFUkRJQ1RfRFVQTElDQVRFEAISGwoXVkVSRElDVF9TS0lQUEVEX09WRVJMQVAQAxIUChBWRVJESUNUX1JFSkVDVEVEEAQyuwIKDUludGFrZVNlcnZpY2USawoOU3RyZWFtRHVlVGFza3MSKS5iYXRvbnBhc3MucXVldWUudjEuU3RyZWFtRHVlVGFza3NSZXF1ZXN0GiouYmF0b25wYXNzLnF1ZXVlLnYxLlN0cmVhbUR1ZVRhc2tzUmVzcG9uc2UoATABEmYKDVdhdGNoT3V0Y29tZXMSKC5iYXRvbnBhc3MucXVldWUudjEuV2F0Y2hPdXRjb21lc1JlcXVlc3QaKS5iYXRvbnBhc3MucXVldWUudjEuV2F0Y2hPdXRjb21lc1Jlc3BvbnNlMAESVQoIU2V0SG9sZHMSIy5iYXRvbnBhc3MucXVldWUudjEuU2V0SG9sZHNSZXF1ZXN0GiQuYmF0b25wYXNzLnF1ZXVlLnYxLlNldEhvbGRzUmVzcG9uc2ViBnByb3RvMw", [file_batonpass_queue_v1_hold, file_batonpass_queue_v1_task, file_buf_validate_validate, file_google_protobuf_timestamp]);
+
+/**
+ * The holds of one source.
+ *
+ * @generated from message batonpass.queue.v1.SetHoldsRequest
+ */
+export type SetHoldsRequest = Message<"batonpass.queue.v1.SetHoldsRequest"> & {
+  /**
+   * Namespace of the tasks.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Who owns them, such as `calendar/christmas`.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * Rises with every change of the source.
+   *
+   * @generated from field: int64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * All of them; none lifts them. At most 1,000.
+   *
+   * @generated from field: repeated batonpass.queue.v1.Hold holds = 4;
+   */
+  holds: Hold[];
+};
+
+/**
+ * Describes the message batonpass.queue.v1.SetHoldsRequest.
+ * Use `create(SetHoldsRequestSchema)` to create a new message.
+ */
+export const SetHoldsRequestSchema: GenMessage<SetHoldsRequest> = /*@__PURE__*/
+  messageDesc(file_batonpass_queue_v1_intake_service, 0);
+
+/**
+ * What is stored.
+ *
+ * @generated from message batonpass.queue.v1.SetHoldsResponse
+ */
+export type SetHoldsResponse = Message<"batonpass.queue.v1.SetHoldsResponse"> & {
+  /**
+   * The version in force.
+   *
+   * @generated from field: int64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message batonpass.queue.v1.SetHoldsResponse.
+ * Use `create(SetHoldsResponseSchema)` to create a new message.
+ */
+export const SetHoldsResponseSchema: GenMessage<SetHoldsResponse> = /*@__PURE__*/
+  messageDesc(file_batonpass_queue_v1_intake_service, 1);
 
 /**
  * Due tasks.
@@ -36,7 +101,7 @@ export type StreamDueTasksRequest = Message<"batonpass.queue.v1.StreamDueTasksRe
  * Use `create(StreamDueTasksRequestSchema)` to create a new message.
  */
 export const StreamDueTasksRequestSchema: GenMessage<StreamDueTasksRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 0);
+  messageDesc(file_batonpass_queue_v1_intake_service, 2);
 
 /**
  * A fire that became due.
@@ -106,7 +171,7 @@ export type DueTask = Message<"batonpass.queue.v1.DueTask"> & {
  * Use `create(DueTaskSchema)` to create a new message.
  */
 export const DueTaskSchema: GenMessage<DueTask> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 1);
+  messageDesc(file_batonpass_queue_v1_intake_service, 3);
 
 /**
  * Verdicts.
@@ -127,7 +192,7 @@ export type StreamDueTasksResponse = Message<"batonpass.queue.v1.StreamDueTasksR
  * Use `create(StreamDueTasksResponseSchema)` to create a new message.
  */
 export const StreamDueTasksResponseSchema: GenMessage<StreamDueTasksResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 2);
+  messageDesc(file_batonpass_queue_v1_intake_service, 4);
 
 /**
  * The verdict on one due task.
@@ -176,7 +241,7 @@ export type DueTaskVerdict = Message<"batonpass.queue.v1.DueTaskVerdict"> & {
  * Use `create(DueTaskVerdictSchema)` to create a new message.
  */
 export const DueTaskVerdictSchema: GenMessage<DueTaskVerdict> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 3);
+  messageDesc(file_batonpass_queue_v1_intake_service, 5);
 
 /**
  * Where to start.
@@ -211,7 +276,7 @@ export type WatchOutcomesRequest = Message<"batonpass.queue.v1.WatchOutcomesRequ
  * Use `create(WatchOutcomesRequestSchema)` to create a new message.
  */
 export const WatchOutcomesRequestSchema: GenMessage<WatchOutcomesRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 4);
+  messageDesc(file_batonpass_queue_v1_intake_service, 6);
 
 /**
  * Outcomes, in commit order.
@@ -239,7 +304,7 @@ export type WatchOutcomesResponse = Message<"batonpass.queue.v1.WatchOutcomesRes
  * Use `create(WatchOutcomesResponseSchema)` to create a new message.
  */
 export const WatchOutcomesResponseSchema: GenMessage<WatchOutcomesResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 5);
+  messageDesc(file_batonpass_queue_v1_intake_service, 7);
 
 /**
  * The end of one chain of attempts of a task.
@@ -337,7 +402,7 @@ export type Outcome = Message<"batonpass.queue.v1.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_batonpass_queue_v1_intake_service, 6);
+  messageDesc(file_batonpass_queue_v1_intake_service, 8);
 
 /**
  * What became of a due task.
@@ -420,6 +485,18 @@ export const IntakeService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchOutcomesRequestSchema;
     output: typeof WatchOutcomesResponseSchema;
+  },
+  /**
+   * Replaces the holds of one source. While a hold lasts, nothing that it selects starts: no first attempt, no retry.
+   *
+   * Repeating it changes nothing; an older version than the stored one is ignored, and the stored one is returned.
+   *
+   * @generated from rpc batonpass.queue.v1.IntakeService.SetHolds
+   */
+  setHolds: {
+    methodKind: "unary";
+    input: typeof SetHoldsRequestSchema;
+    output: typeof SetHoldsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_batonpass_queue_v1_intake_service, 0);

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Fire } from "./schedule_pb.js";
+import type { EventSpec, Fire } from "./schedule_pb.js";
 import { file_batonpass_scheduler_v1_schedule } from "./schedule_pb.js";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batonpass/scheduler/v1/event_service.proto.
  */
 export const file_batonpass_scheduler_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("CipiYXRvbnBhc3Mvc2NoZWR1bGVyL3YxL2V2ZW50X3NlcnZpY2UucHJvdG8SFmJhdG9ucGFzcy5zY2hlZHVsZXIudjEi0AEKBUV2ZW50EhQKAmlkGAEgASgJQgi6SAVyAxiAARIYCgZzb3VyY2UYAiABKAlCCLpIBXIDGIACEjkKBHR5cGUYAyABKAlCK7pIKHImMiReW0EtWmEtejAtOV1bQS1aYS16MC05Xy46Ly1dezAsMTI3fSQSGQoHc3ViamVjdBgEIAEoCUIIukgFcgMYgAISKAoEdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoEZGF0YRgGIAEoDEIJukgGegQYgIAQIksKE1B1Ymxpc2hFdmVudFJlcXVlc3QSNAoFZXZlbnQYASABKAsyHS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV2ZW50Qga6SAPIAQEiggEKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiwKBWV2ZW50GAEgASgLMh0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5FdmVudBIPCgdjcmVhdGVkGAIgASgIEisKBWZpcmVzGAMgAygLMhwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5GaXJlMnkKDEV2ZW50U2VydmljZRJpCgxQdWJsaXNoRXZlbnQSKy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlB1Ymxpc2hFdmVudFJlcXVlc3QaLC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlYgZwcm90bzM", [file_batonpass_scheduler_v1_schedule, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CipiYXRvbnBhc3Mvc2NoZWR1bGVyL3YxL2V2ZW50X3NlcnZpY2UucHJvdG8SFmJhdG9ucGFzcy5zY2hlZHVsZXIudjEi0AEKBUV2ZW50EhQKAmlkGAEgASgJQgi6SAVyAxiAARIYCgZzb3VyY2UYAiABKAlCCLpIBXIDGIACEjkKBHR5cGUYAyABKAlCK7pIKHImMiReW0EtWmEtejAtOV1bQS1aYS16MC05Xy46Ly1dezAsMTI3fSQSGQoHc3ViamVjdBgEIAEoCUIIukgFcgMYgAISKAoEdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoEZGF0YRgGIAEoDEIJukgGegQYgIAQIksKE1B1Ymxpc2hFdmVudFJlcXVlc3QSNAoFZXZlbnQYASABKAsyHS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV2ZW50Qga6SAPIAQEiggEKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiwKBWV2ZW50GAEgASgLMh0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5FdmVudBIPCgdjcmVhdGVkGAIgASgIEisKBWZpcmVzGAMgAygLMhwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5GaXJlIkMKD0dldEV2ZW50UmVxdWVzdBIYCgZzb3VyY2UYASABKAlCCLpIBXIDGIACEhYKAmlkGAIgASgJQgq6SAdyBRABGKwCIp8BChBHZXRFdmVudFJlc3BvbnNlEiwKBWV2ZW50GAEgASgLMh0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5FdmVudBIwCgxyZWNlaXZlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWZpcmVzGAMgAygLMhwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5GaXJlIuEBChFMaXN0RXZlbnRzUmVxdWVzdBIWCgR0eXBlGAEgASgJQgi6SAVyAxiAARIYCgZzb3VyY2UYAiABKAlCCLpIBXIDGIACEi0KCWZyb21fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdW50aWxfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDGIAIIlwKEkxpc3RFdmVudHNSZXNwb25zZRItCgZldmVudHMYASADKAsyHS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKbAQoTRXhwbGFpbkV2ZW50UmVxdWVzdBI0CgVldmVudBgBIAEoCzIdLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRXZlbnRCBrpIA9gBAxIcCgtzY2hlZHVsZV9pZBgCIAEoCUIHukgEcgIYQBIwCgVkcmFmdBgDIAEoCzIhLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRXZlbnRTcGVjIlQKFEV4cGxhaW5FdmVudFJlc3BvbnNlEjwKCHRyaWdnZXJzGAEgAygLMiouYmF0b25wYXNzLnNjaGVkdWxlci52MS5UcmlnZ2VyRXhwbGFuYXRpb24ikwEKElRyaWdnZXJFeHBsYW5hdGlvbhITCgtzY2hlZHVsZV9pZBgBIAEoCRIPCgdtYXRjaGVzGAIgASgIEg4KBnJlYXNvbhgDIAEoCRI2CgdjbGF1c2VzGAQgAygLMiUuYmF0b25wYXNzLnNjaGVkdWxlci52MS5DbGF1c2VPdXRjb21lEg8KB3BheWxvYWQYBSABKAwiSQoNQ2xhdXNlT3V0Y29tZRIMCgRwYXRoGAEgASgJEg4KBmNsYXVzZRgCIAEoCRILCgNtZXQYAyABKAgSDQoFZm91bmQYBCABKAkimQMKE1JlcGxheUV2ZW50c1JlcXVlc3QSNQoJZnJvbV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEi4KCnVudGlsX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKBHR5cGUYAyABKAlCCLpIBXIDGIABEhgKBnNvdXJjZRgEIAEoCUIIukgFcgMYgAISHAoLc2NoZWR1bGVfaWQYBSABKAlCB7pIBHICGEASMAoFZHJhZnQYBiABKAsyIS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV2ZW50U3BlYxIPCgdkcnlfcnVuGAcgASgIEhsKCnJlcXVlc3RfaWQYCCABKAlCB7pIBHICGEA6a7pIaBpmCgxyZXBsYXkud2hlcmUSKWdpdmUgZXhhY3RseSBvbmUgb2Ygc2NoZWR1bGVfaWQgYW5kIGRyYWZ0GisodGhpcy5zY2hlZHVsZV9pZCAhPSAnJykgIT0gaGFzKHRoaXMuZHJhZnQpInsKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEg4KBmV2ZW50cxgBIAEoAxIPCgdtYXRjaGVkGAIgASgDEg0KBWZpcmVkGAMgASgDEjMKDGZpcnN0X2V2ZW50cxgEIAMoCzIdLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRXZlbnQykwQKDEV2ZW50U2VydmljZRJpCgxQdWJsaXNoRXZlbnQSKy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlB1Ymxpc2hFdmVudFJlcXVlc3QaLC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlEl0KCEdldEV2ZW50EicuYmF0b25wYXNzLnNjaGVkdWxlci52MS5HZXRFdmVudFJlcXVlc3QaKC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkdldEV2ZW50UmVzcG9uc2USYwoKTGlzdEV2ZW50cxIpLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuTGlzdEV2ZW50c1JlcXVlc3QaKi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkxpc3RFdmVudHNSZXNwb25zZRJpCgxFeHBsYWluRXZlbnQSKy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV4cGxhaW5FdmVudFJlcXVlc3QaLC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV4cGxhaW5FdmVudFJlc3BvbnNlEmkKDFJlcGxheUV2ZW50cxIrLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBosLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuUmVwbGF5RXZlbnRzUmVzcG9uc2ViBnByb3RvMw", [file_batonpass_scheduler_v1_schedule, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Something that happened.
@@ -130,6 +130,412 @@ export const PublishEventResponseSchema: GenMessage<PublishEventResponse> = /*@_
   messageDesc(file_batonpass_scheduler_v1_event_service, 2);
 
 /**
+ * Which event.
+ *
+ * @generated from message batonpass.scheduler.v1.GetEventRequest
+ */
+export type GetEventRequest = Message<"batonpass.scheduler.v1.GetEventRequest"> & {
+  /**
+   * Its source. Default `batonpass`.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * Its id within the source.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.GetEventRequest.
+ * Use `create(GetEventRequestSchema)` to create a new message.
+ */
+export const GetEventRequestSchema: GenMessage<GetEventRequest> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 3);
+
+/**
+ * The event.
+ *
+ * @generated from message batonpass.scheduler.v1.GetEventResponse
+ */
+export type GetEventResponse = Message<"batonpass.scheduler.v1.GetEventResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: batonpass.scheduler.v1.Event event = 1;
+   */
+  event?: Event;
+
+  /**
+   * When it came in.
+   *
+   * @generated from field: google.protobuf.Timestamp receive_time = 2;
+   */
+  receiveTime?: Timestamp;
+
+  /**
+   * What became of it: one for each trigger that it met.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.Fire fires = 3;
+   */
+  fires: Fire[];
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.GetEventResponse.
+ * Use `create(GetEventResponseSchema)` to create a new message.
+ */
+export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 4);
+
+/**
+ * Which events.
+ *
+ * @generated from message batonpass.scheduler.v1.ListEventsRequest
+ */
+export type ListEventsRequest = Message<"batonpass.scheduler.v1.ListEventsRequest"> & {
+  /**
+   * Only events of this type; `*` stands for any characters. Default: every type.
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * Only events of this source. Default: every source.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * Only events that came in at this instant or later. Default: no limit.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 3;
+   */
+  fromTime?: Timestamp;
+
+  /**
+   * Only events that came in before this instant. Default: no limit.
+   *
+   * @generated from field: google.protobuf.Timestamp until_time = 4;
+   */
+  untilTime?: Timestamp;
+
+  /**
+   * Most events to return, 1 to 1,000. Default 100. A page has at most 2 MiB of data, or one event.
+   *
+   * @generated from field: int32 page_size = 5;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Default: the first page.
+   *
+   * @generated from field: string page_token = 6;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ListEventsRequest.
+ * Use `create(ListEventsRequestSchema)` to create a new message.
+ */
+export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 5);
+
+/**
+ * One page.
+ *
+ * @generated from message batonpass.scheduler.v1.ListEventsResponse
+ */
+export type ListEventsResponse = Message<"batonpass.scheduler.v1.ListEventsResponse"> & {
+  /**
+   * The events.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.Event events = 1;
+   */
+  events: Event[];
+
+  /**
+   * Token of the next page. Empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ListEventsResponse.
+ * Use `create(ListEventsResponseSchema)` to create a new message.
+ */
+export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 6);
+
+/**
+ * Which event, and which triggers.
+ *
+ * @generated from message batonpass.scheduler.v1.ExplainEventRequest
+ */
+export type ExplainEventRequest = Message<"batonpass.scheduler.v1.ExplainEventRequest"> & {
+  /**
+   * An event, stored or not: with only `source` and `id` the stored one is taken.
+   *
+   * @generated from field: batonpass.scheduler.v1.Event event = 1;
+   */
+  event?: Event;
+
+  /**
+   * Only this schedule. Default: every schedule that is triggered by events, the first 100 by id.
+   *
+   * @generated from field: string schedule_id = 2;
+   */
+  scheduleId: string;
+
+  /**
+   * A trigger that is not stored, instead.
+   *
+   * @generated from field: batonpass.scheduler.v1.EventSpec draft = 3;
+   */
+  draft?: EventSpec;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ExplainEventRequest.
+ * Use `create(ExplainEventRequestSchema)` to create a new message.
+ */
+export const ExplainEventRequestSchema: GenMessage<ExplainEventRequest> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 7);
+
+/**
+ * What the triggers make of the event.
+ *
+ * @generated from message batonpass.scheduler.v1.ExplainEventResponse
+ */
+export type ExplainEventResponse = Message<"batonpass.scheduler.v1.ExplainEventResponse"> & {
+  /**
+   * One for each trigger.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.TriggerExplanation triggers = 1;
+   */
+  triggers: TriggerExplanation[];
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ExplainEventResponse.
+ * Use `create(ExplainEventResponseSchema)` to create a new message.
+ */
+export const ExplainEventResponseSchema: GenMessage<ExplainEventResponse> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 8);
+
+/**
+ * What one trigger makes of an event.
+ *
+ * @generated from message batonpass.scheduler.v1.TriggerExplanation
+ */
+export type TriggerExplanation = Message<"batonpass.scheduler.v1.TriggerExplanation"> & {
+  /**
+   * The schedule. Empty for a draft.
+   *
+   * @generated from field: string schedule_id = 1;
+   */
+  scheduleId: string;
+
+  /**
+   * Whether the event triggers it.
+   *
+   * @generated from field: bool matches = 2;
+   */
+  matches: boolean;
+
+  /**
+   * Why not, or what would become of it, in one sentence.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Clauses of the pattern in order, with the outcome of each.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.ClauseOutcome clauses = 4;
+   */
+  clauses: ClauseOutcome[];
+
+  /**
+   * Payload that the task would have. Only when it matches.
+   *
+   * @generated from field: bytes payload = 5;
+   */
+  payload: Uint8Array;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.TriggerExplanation.
+ * Use `create(TriggerExplanationSchema)` to create a new message.
+ */
+export const TriggerExplanationSchema: GenMessage<TriggerExplanation> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 9);
+
+/**
+ * The outcome of one clause of a content pattern.
+ *
+ * @generated from message batonpass.scheduler.v1.ClauseOutcome
+ */
+export type ClauseOutcome = Message<"batonpass.scheduler.v1.ClauseOutcome"> & {
+  /**
+   * Where it stands, such as `data.amount`.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * The clause, JSON, such as `[{"numeric":[">",100]}]`.
+   *
+   * @generated from field: string clause = 2;
+   */
+  clause: string;
+
+  /**
+   * Whether it is met.
+   *
+   * @generated from field: bool met = 3;
+   */
+  met: boolean;
+
+  /**
+   * What the event has there, JSON; `missing` when it has nothing.
+   *
+   * @generated from field: string found = 4;
+   */
+  found: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ClauseOutcome.
+ * Use `create(ClauseOutcomeSchema)` to create a new message.
+ */
+export const ClauseOutcomeSchema: GenMessage<ClauseOutcome> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 10);
+
+/**
+ * Which events, and where to.
+ *
+ * @generated from message batonpass.scheduler.v1.ReplayEventsRequest
+ */
+export type ReplayEventsRequest = Message<"batonpass.scheduler.v1.ReplayEventsRequest"> & {
+  /**
+   * First instant at which they came in, itself included.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 1;
+   */
+  fromTime?: Timestamp;
+
+  /**
+   * End, itself not included. Default: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until_time = 2;
+   */
+  untilTime?: Timestamp;
+
+  /**
+   * Only events of this type; `*` stands for any characters. Default: every type.
+   *
+   * @generated from field: string type = 3;
+   */
+  type: string;
+
+  /**
+   * Only events of this source. Default: every source.
+   *
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * The schedule to trigger. Either this or `draft`.
+   *
+   * @generated from field: string schedule_id = 5;
+   */
+  scheduleId: string;
+
+  /**
+   * A trigger that is not stored; only with `dry_run`.
+   *
+   * @generated from field: batonpass.scheduler.v1.EventSpec draft = 6;
+   */
+  draft?: EventSpec;
+
+  /**
+   * Only says what would fire.
+   *
+   * @generated from field: bool dry_run = 7;
+   */
+  dryRun: boolean;
+
+  /**
+   * Makes the call repeatable. A UUID or other unique text, at most 64. Default: not repeatable.
+   *
+   * @generated from field: string request_id = 8;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ReplayEventsRequest.
+ * Use `create(ReplayEventsRequestSchema)` to create a new message.
+ */
+export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 11);
+
+/**
+ * What was replayed, or would be.
+ *
+ * @generated from message batonpass.scheduler.v1.ReplayEventsResponse
+ */
+export type ReplayEventsResponse = Message<"batonpass.scheduler.v1.ReplayEventsResponse"> & {
+  /**
+   * Events in the range, at most 100,000.
+   *
+   * @generated from field: int64 events = 1;
+   */
+  events: bigint;
+
+  /**
+   * Of these, those that met the trigger.
+   *
+   * @generated from field: int64 matched = 2;
+   */
+  matched: bigint;
+
+  /**
+   * Fires that were made, or would be.
+   *
+   * @generated from field: int64 fired = 3;
+   */
+  fired: bigint;
+
+  /**
+   * The first of the events that met it, at most 20.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.Event first_events = 4;
+   */
+  firstEvents: Event[];
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.ReplayEventsResponse.
+ * Use `create(ReplayEventsResponseSchema)` to create a new message.
+ */
+export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_event_service, 12);
+
+/**
  * Takes events in. Attributes as in CloudEvents 1.0. Metadata, deadline and common errors as in `ScheduleService`.
  *
  * @generated from service batonpass.scheduler.v1.EventService
@@ -146,6 +552,49 @@ export const EventService: GenService<{
     methodKind: "unary";
     input: typeof PublishEventRequestSchema;
     output: typeof PublishEventResponseSchema;
+  },
+  /**
+   * Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe.
+   *
+   * @generated from rpc batonpass.scheduler.v1.EventService.GetEvent
+   */
+  getEvent: {
+    methodKind: "unary";
+    input: typeof GetEventRequestSchema;
+    output: typeof GetEventResponseSchema;
+  },
+  /**
+   * Lists events, latest first. Repeating it is safe.
+   *
+   * @generated from rpc batonpass.scheduler.v1.EventService.ListEvents
+   */
+  listEvents: {
+    methodKind: "unary";
+    input: typeof ListEventsRequestSchema;
+    output: typeof ListEventsResponseSchema;
+  },
+  /**
+   * Says which triggers an event meets, and of those that it does not meet which clause failed. Nothing is stored and nothing fires. Repeating it is safe.
+   * Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+   *
+   * @generated from rpc batonpass.scheduler.v1.EventService.ExplainEvent
+   */
+  explainEvent: {
+    methodKind: "unary";
+    input: typeof ExplainEventRequestSchema;
+    output: typeof ExplainEventResponseSchema;
+  },
+  /**
+   * Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
+   *
+   * Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+   *
+   * @generated from rpc batonpass.scheduler.v1.EventService.ReplayEvents
+   */
+  replayEvents: {
+    methodKind: "unary";
+    input: typeof ReplayEventsRequestSchema;
+    output: typeof ReplayEventsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_batonpass_scheduler_v1_event_service, 0);

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batonpass/scheduler/v1/schedule.proto.
  */
 export const file_batonpass_scheduler_v1_schedule: GenFile = /*@__PURE__*/
-  fileDesc("CiViYXRvbnBhc3Mvc2NoZWR1bGVyL3YxL3NjaGVkdWxlLnByb3RvEhZiYXRvbnBhc3Muc2NoZWR1bGVyLnYxIvYBCgxTY2hlZHVsZVNwZWMSMAoEY3JvbhgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQ3JvblNwZWNIABI4CghpbnRlcnZhbBgCIAEoCzIkLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuSW50ZXJ2YWxTcGVjSAASNwoIb25lX3Nob3QYAyABKAsyIy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLk9uZVNob3RTcGVjSAASMgoFZXZlbnQYBCABKAsyIS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV2ZW50U3BlY0gAQg0KBGtpbmQSBbpIAggBImsKCENyb25TcGVjEh4KCmV4cHJlc3Npb24YASABKAlCCrpIB3IFEAEYgAISPwoHc2Vjb25kcxgCIAEoDjIkLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2Vjb25kc0ZpZWxkQgi6SAWCAQIQASKJAQoMSW50ZXJ2YWxTcGVjEj4KBWV2ZXJ5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAiooPMgIIARI5CgVwaGFzZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgIqKDzIAIj8KC09uZVNob3RTcGVjEjAKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiRgoJRXZlbnRTcGVjEjkKBHR5cGUYASABKAlCK7pIKHImMiReW0EtWmEtejAtOV1bQS1aYS16MC05Xy46Ly1dezAsMTI3fSQisQYKCFNjaGVkdWxlEj0KC3NjaGVkdWxlX2lkGAEgASgJQii6SCVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2M30kEj8KBXNwZWNzGAIgAygLMiQuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZVNwZWNCCrpIB5IBBAgBEAESGgoJdGltZV96b25lGAMgASgJQge6SARyAhhAEocBCgh0ZW1wbGF0ZRgEIAEoCzIgLmJhdG9ucGFzcy5xdWV1ZS52MS5UYXNrVGVtcGxhdGVCU7pIULoBSgoQc2NoZWR1bGUuaGFuZGxlchIZaGFuZGxlciBtdXN0IG5vdCBiZSBlbXB0eRobdGhpcy5oYW5kbGVyLm1hdGNoZXMocidcUycpyAEBEkMKDm92ZXJsYXBfcG9saWN5GAUgASgOMiEuYmF0b25wYXNzLnF1ZXVlLnYxLk92ZXJsYXBQb2xpY3lCCLpIBYIBAhABEkgKD2NhdGNoX3VwX3BvbGljeRgGIAEoDjIlLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQ2F0Y2hVcFBvbGljeUIIukgFggECEAESRAoOY2F0Y2h1cF93aW5kb3cYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCICKig8yAggKEhAKCGRpc2FibGVkGAggASgIEgwKBG5vdGUYCSABKAkSEgoKbm90ZV9hY3RvchgKIAEoCRISCgpnZW5lcmF0aW9uGAsgASgDEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObmV4dF9maXJlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKBXN0YXRzGA8gASgLMiUuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZVN0YXRzEhYKDmludmFsaWRfcmVhc29uGBAgASgJItYBCg1TY2hlZHVsZVN0YXRzEhcKD2V4ZWN1dGlvbl9jb3VudBgBIAEoAxIVCg1mYWlsdXJlX2NvdW50GAIgASgDEhUKDXN1Y2Nlc3NfY291bnQYAyABKAMSMwoQYXZlcmFnZV9kdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1ChFsYXN0X2V4ZWN1dGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZmlyZV9jb3VudBgGIAEoAyLYAwoERmlyZRIPCgdmaXJlX2lkGAEgASgJEhMKC3NjaGVkdWxlX2lkGAIgASgJEi4KBGtpbmQYAyABKA4yIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkZpcmVLaW5kEjAKDG5vbWluYWxfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbG9jYWxfdGltZRgFIAEoCRISCgp1dGNfb2Zmc2V0GAYgASgJEi0KCWZpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOAoLZGlzcG9zaXRpb24YCCABKA4yIy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkRpc3Bvc2l0aW9uEg4KBmRldGFpbBgJIAEoCRIvCgtzZXR0bGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRbGFzdF9ub21pbmFsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNvdW50GAwgASgDEg0KBWV2ZW50GA0gASgJEhIKCmdlbmVyYXRpb24YDiABKAMSDQoFYWN0b3IYDyABKAkqXgoMU2Vjb25kc0ZpZWxkEh0KGVNFQ09ORFNfRklFTERfVU5TUEVDSUZJRUQQABIXChNTRUNPTkRTX0ZJRUxEX0ZJUlNUEAESFgoSU0VDT05EU19GSUVMRF9MQVNUEAIqZQoNQ2F0Y2hVcFBvbGljeRIfChtDQVRDSF9VUF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIaChZDQVRDSF9VUF9QT0xJQ1lfTEFURVNUEAESFwoTQ0FUQ0hfVVBfUE9MSUNZX0FMTBACKmQKCEZpcmVLaW5kEhkKFUZJUkVfS0lORF9VTlNQRUNJRklFRBAAEhIKDkZJUkVfS0lORF9USU1FEAESEwoPRklSRV9LSU5EX0VWRU5UEAISFAoQRklSRV9LSU5EX01BTlVBTBADKoECCgtEaXNwb3NpdGlvbhIbChdESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEhcKE0RJU1BPU0lUSU9OX1BFTkRJTkcQARIVChFESVNQT1NJVElPTl9GSVJFRBACEh8KG0RJU1BPU0lUSU9OX1NLSVBQRURfT1ZFUkxBUBADEhgKFERJU1BPU0lUSU9OX1JFSkVDVEVEEAQSGQoVRElTUE9TSVRJT05fQ09BTEVTQ0VEEAUSHQoZRElTUE9TSVRJT05fTUlTU0VEX1dJTkRPVxAIEhYKEkRJU1BPU0lUSU9OX1BBVVNFRBAJEhgKFERJU1BPU0lUSU9OX0xPT1BfQ1VUEApiBnByb3RvMw", [file_batonpass_queue_v1_task, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiViYXRvbnBhc3Mvc2NoZWR1bGVyL3YxL3NjaGVkdWxlLnByb3RvEhZiYXRvbnBhc3Muc2NoZWR1bGVyLnYxIv8CCgxTY2hlZHVsZVNwZWMSMAoEY3JvbhgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQ3JvblNwZWNIABI4CghpbnRlcnZhbBgCIAEoCzIkLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuSW50ZXJ2YWxTcGVjSAASNwoIb25lX3Nob3QYAyABKAsyIy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLk9uZVNob3RTcGVjSAASMgoFZXZlbnQYBCABKAsyIS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkV2ZW50U3BlY0gAEkkKEWNhbGVuZGFyX2ludGVydmFsGAUgASgLMiwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5DYWxlbmRhckludGVydmFsU3BlY0gAEjwKCnJlY3VycmVuY2UYBiABKAsyJi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlJlY3VycmVuY2VTcGVjSABCDQoEa2luZBIFukgCCAEiqgEKCENyb25TcGVjEh4KCmV4cHJlc3Npb24YASABKAlCCrpIB3IFEAEYgAISPwoHc2Vjb25kcxgCIAEoDjIkLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2Vjb25kc0ZpZWxkQgi6SAWCAQIQARI9CglkYXlfbWF0Y2gYAyABKA4yIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkRheU1hdGNoQgi6SAWCAQIQASKJAQoMSW50ZXJ2YWxTcGVjEj4KBWV2ZXJ5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAiooPMgIIARI5CgVwaGFzZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgIqKDzIAIj8KC09uZVNob3RTcGVjEjAKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiwAEKFENhbGVuZGFySW50ZXJ2YWxTcGVjEhkKBWV2ZXJ5GAEgASgFQgq6SAcaBRjoBygAEj4KBHVuaXQYAiABKA4yJC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkNhbGVuZGFyVW5pdEIKukgHggEEEAEgABJNCgVzdGFydBgDIAEoCUI+ukg7cjkyN15bMC05XXs0fS1bMC05XXsyfS1bMC05XXsyfVRbMC05XXsyfTpbMC05XXsyfTpbMC05XXsyfSQieQoOUmVjdXJyZW5jZVNwZWMSGAoEcnVsZRgBIAEoCUIKukgHcgUQARiABBJNCgVzdGFydBgCIAEoCUI+ukg7cjkyN15bMC05XXs0fS1bMC05XXsyfS1bMC05XXsyfVRbMC05XXsyfTpbMC05XXsyfTpbMC05XXsyfSQi0wIKCUV2ZW50U3BlYxI7CgR0eXBlGAEgASgJQi26SCpyKDImXltBLVphLXowLTkqXVtBLVphLXowLTlfLjovKi1dezAsMTI3fSQSGgoHcGF0dGVybhgCIAEoCUIJukgGcgQYgIABEhUKA2NlbBgDIAEoCUIIukgFcgMYgCASPwoIZGVib3VuY2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIDCJAcMgUQgMLXLxI9Cgh0aHJvdHRsZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgQIgKMFMgIIARIxCgViYXRjaBgGIAEoCzIiLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRXZlbnRCYXRjaBIjChBwYXlsb2FkX3RlbXBsYXRlGAcgASgJQgm6SAZyBBiAgAQibwoKRXZlbnRCYXRjaBIdCgptYXhfZXZlbnRzGAEgASgFQgm6SAYaBBhkKAISQgoIbWF4X3dhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFbpIEsgBAaoBDCIDCJAcMgUQgMLXLyLwDQoIU2NoZWR1bGUSPQoLc2NoZWR1bGVfaWQYASABKAlCKLpIJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXXswLDYzfSQSPQoFc3BlY3MYAiADKAsyJC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlU3BlY0IIukgFkgECEBQSGgoJdGltZV96b25lGAMgASgJQge6SARyAhhAEocBCgh0ZW1wbGF0ZRgEIAEoCzIgLmJhdG9ucGFzcy5xdWV1ZS52MS5UYXNrVGVtcGxhdGVCU7pIULoBSgoQc2NoZWR1bGUuaGFuZGxlchIZaGFuZGxlciBtdXN0IG5vdCBiZSBlbXB0eRobdGhpcy5oYW5kbGVyLm1hdGNoZXMocidcUycpyAEBEkMKDm92ZXJsYXBfcG9saWN5GAUgASgOMiEuYmF0b25wYXNzLnF1ZXVlLnYxLk92ZXJsYXBQb2xpY3lCCLpIBYIBAhABEkgKD2NhdGNoX3VwX3BvbGljeRgGIAEoDjIlLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQ2F0Y2hVcFBvbGljeUIIukgFggECEAESRAoOY2F0Y2h1cF93aW5kb3cYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCICKig8yAggKEhAKCGRpc2FibGVkGAggASgIEgwKBG5vdGUYCSABKAkSEgoKbm90ZV9hY3RvchgKIAEoCRISCgpnZW5lcmF0aW9uGAsgASgDEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObmV4dF9maXJlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKBXN0YXRzGA8gASgLMiUuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZVN0YXRzEhYKDmludmFsaWRfcmVhc29uGBAgASgJEkIKCmV4Y2x1c2lvbnMYESADKAsyJC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlU3BlY0IIukgFkgECEBQSLgoKc3RhcnRfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KCG1heF9ydW5zGBQgASgDQg26SAoiCBiAlOvcAygAEj8KCmdhcF9wb2xpY3kYFSABKA4yIS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkdhcFBvbGljeUIIukgFggECEAESQQoLZm9sZF9wb2xpY3kYFiABKA4yIi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkZvbGRQb2xpY3lCCLpIBYIBAhABEkwKEWluY2x1ZGVfY2FsZW5kYXJzGBcgAygJQjG6SC6SASsQChgBIiVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2M30kEkwKEWV4Y2x1ZGVfY2FsZW5kYXJzGBggAygJQjG6SC6SASsQChgBIiVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2M30kElMKFGNhbGVuZGFyX2Rpc3Bvc2l0aW9uGBkgASgOMisuYmF0b25wYXNzLnNjaGVkdWxlci52MS5DYWxlbmRhckRpc3Bvc2l0aW9uQgi6SAWCAQIQARI5CgZqaXR0ZXIYGiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEjkKBnNwcmVhZBgbIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASJAoQcGF1c2Vfb25fZmFpbHVyZRgcIAEoBUIKukgHGgUY6AcoABKDAQoGbGFiZWxzGB0gAygLMiwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZS5MYWJlbHNFbnRyeUJFukhCmgE/ECAiNHIyMjBeW2EtejAtOUEtWl0oW2EtejAtOUEtWl8uLy1dezAsNjF9W2EtejAtOUEtWl0pPyQqBXIDGIABEjYKBnNvdXJjZRgeIAEoCzImLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuVGVtcGxhdGVTb3VyY2UaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL5AQoOVGVtcGxhdGVTb3VyY2USPQoLdGVtcGxhdGVfaWQYASABKAlCKLpIJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXXswLDYzfSQSGAoHdmVyc2lvbhgCIAEoA0IHukgEIgIoABJbCgpwYXJhbWV0ZXJzGAMgAygLMjYuYmF0b25wYXNzLnNjaGVkdWxlci52MS5UZW1wbGF0ZVNvdXJjZS5QYXJhbWV0ZXJzRW50cnlCD7pIDJoBCRAgKgVyAxiAIBoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKTAgoNU2NoZWR1bGVTdGF0cxIXCg9leGVjdXRpb25fY291bnQYASABKAMSFQoNZmFpbHVyZV9jb3VudBgCIAEoAxIVCg1zdWNjZXNzX2NvdW50GAMgASgDEjMKEGF2ZXJhZ2VfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoRbGFzdF9leGVjdXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmZpcmVfY291bnQYBiABKAMSFwoPZmFpbHVyZXNfaW5fcm93GAcgASgFEhEKCXJ1bl9jb3VudBgIIAEoAxIPCgdvdmVyZHVlGAkgASgIIu0DCgRGaXJlEg8KB2ZpcmVfaWQYASABKAkSEwoLc2NoZWR1bGVfaWQYAiABKAkSLgoEa2luZBgDIAEoDjIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRmlyZUtpbmQSMAoMbm9taW5hbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsb2NhbF90aW1lGAUgASgJEhIKCnV0Y19vZmZzZXQYBiABKAkSLQoJZmlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgtkaXNwb3NpdGlvbhgIIAEoDjIjLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRGlzcG9zaXRpb24SDgoGZGV0YWlsGAkgASgJEi8KC3NldHRsZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFsYXN0X25vbWluYWxfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFY291bnQYDCABKAMSDQoFZXZlbnQYDSABKAkSEgoKZ2VuZXJhdGlvbhgOIAEoAxINCgVhY3RvchgPIAEoCRITCgtiYWNrZmlsbF9pZBgQIAEoCSpeCgxTZWNvbmRzRmllbGQSHQoZU0VDT05EU19GSUVMRF9VTlNQRUNJRklFRBAAEhcKE1NFQ09ORFNfRklFTERfRklSU1QQARIWChJTRUNPTkRTX0ZJRUxEX0xBU1QQAipKCghEYXlNYXRjaBIZChVEQVlfTUFUQ0hfVU5TUEVDSUZJRUQQABIQCgxEQVlfTUFUQ0hfT1IQARIRCg1EQVlfTUFUQ0hfQU5EEAIqjQEKDENhbGVuZGFyVW5pdBIdChlDQUxFTkRBUl9VTklUX1VOU1BFQ0lGSUVEEAASFQoRQ0FMRU5EQVJfVU5JVF9EQVkQARIWChJDQUxFTkRBUl9VTklUX1dFRUsQAhIXChNDQUxFTkRBUl9VTklUX01PTlRIEAMSFgoSQ0FMRU5EQVJfVU5JVF9ZRUFSEAQqcAoJR2FwUG9saWN5EhoKFkdBUF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIcChhHQVBfUE9MSUNZX0FUX1RSQU5TSVRJT04QARIUChBHQVBfUE9MSUNZX1NISUZUEAISEwoPR0FQX1BPTElDWV9TS0lQEAMqbAoKRm9sZFBvbGljeRIbChdGT0xEX1BPTElDWV9VTlNQRUNJRklFRBAAEhUKEUZPTERfUE9MSUNZX0ZJUlNUEAESFAoQRk9MRF9QT0xJQ1lfTEFTVBACEhQKEEZPTERfUE9MSUNZX0JPVEgQAyrdAQoTQ2FsZW5kYXJEaXNwb3NpdGlvbhIkCiBDQUxFTkRBUl9ESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEh0KGUNBTEVOREFSX0RJU1BPU0lUSU9OX1NLSVAQARIlCiFDQUxFTkRBUl9ESVNQT1NJVElPTl9ERUZFUl9UT19FTkQQAhIuCipDQUxFTkRBUl9ESVNQT1NJVElPTl9QUkVWSU9VU19CVVNJTkVTU19EQVkQAxIqCiZDQUxFTkRBUl9ESVNQT1NJVElPTl9ORVhUX0JVU0lORVNTX0RBWRAEKp0BCg1DYXRjaFVwUG9saWN5Eh8KG0NBVENIX1VQX1BPTElDWV9VTlNQRUNJRklFRBAAEhoKFkNBVENIX1VQX1BPTElDWV9MQVRFU1QQARIXChNDQVRDSF9VUF9QT0xJQ1lfQUxMEAISHAoYQ0FUQ0hfVVBfUE9MSUNZX0VBUkxJRVNUEAMSGAoUQ0FUQ0hfVVBfUE9MSUNZX05PTkUQBCp8CghGaXJlS2luZBIZChVGSVJFX0tJTkRfVU5TUEVDSUZJRUQQABISCg5GSVJFX0tJTkRfVElNRRABEhMKD0ZJUkVfS0lORF9FVkVOVBACEhQKEEZJUkVfS0lORF9NQU5VQUwQAxIWChJGSVJFX0tJTkRfQkFDS0ZJTEwQBCrxAgoLRGlzcG9zaXRpb24SGwoXRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIXChNESVNQT1NJVElPTl9QRU5ESU5HEAESFQoRRElTUE9TSVRJT05fRklSRUQQAhIfChtESVNQT1NJVElPTl9TS0lQUEVEX09WRVJMQVAQAxIYChRESVNQT1NJVElPTl9SRUpFQ1RFRBAEEhkKFURJU1BPU0lUSU9OX0NPQUxFU0NFRBAFEiAKHERJU1BPU0lUSU9OX1NLSVBQRURfQ0FMRU5EQVIQBhIYChRESVNQT1NJVElPTl9ERUZFUlJFRBAHEh0KGURJU1BPU0lUSU9OX01JU1NFRF9XSU5ET1cQCBIWChJESVNQT1NJVElPTl9QQVVTRUQQCRIYChRESVNQT1NJVElPTl9MT09QX0NVVBAKEhcKE0RJU1BPU0lUSU9OX0JBVENIRUQQCxIZChVESVNQT1NJVElPTl9USFJPVFRMRUQQDGIGcHJvdG8z", [file_batonpass_queue_v1_task, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * When a schedule comes due.
@@ -62,6 +62,22 @@ export type ScheduleSpec = Message<"batonpass.scheduler.v1.ScheduleSpec"> & {
      */
     value: EventSpec;
     case: "event";
+  } | {
+    /**
+     * Every so many days, weeks, months or years, by the clock on the wall.
+     *
+     * @generated from field: batonpass.scheduler.v1.CalendarIntervalSpec calendar_interval = 5;
+     */
+    value: CalendarIntervalSpec;
+    case: "calendarInterval";
+  } | {
+    /**
+     * By a recurrence rule of iCalendar.
+     *
+     * @generated from field: batonpass.scheduler.v1.RecurrenceSpec recurrence = 6;
+     */
+    value: RecurrenceSpec;
+    case: "recurrence";
   } | { case: undefined; value?: undefined };
 };
 
@@ -73,11 +89,11 @@ export const ScheduleSpecSchema: GenMessage<ScheduleSpec> = /*@__PURE__*/
   messageDesc(file_batonpass_scheduler_v1_schedule, 0);
 
 /**
- * A cron expression: minute, hour, day of month, month, day of week. Names, ranges, steps and lists as in Vixie cron; when
- * both day fields are restricted, either one matches. Also `@yearly`, `@monthly`, `@weekly`, `@daily`, `@hourly`.
+ * A cron expression: minute, hour, day of month, month, day of week, with seconds and year where asked for. Names, ranges, steps and lists as in
+ * Vixie cron; `L`, `L-n`, `LW` and `nW` as day of month, `d#n` and `dL` as day of week, `?` for "any"; `H`, `H/n`, `H(a-b)` and `H(a-b)/n`: a value chosen by the
+ * schedule's id, the same for ever. Also `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly` and `@every DURATION` such as `@every 1h30m`.
  *
- * When clocks change: an expression whose hour field starts with `*` follows elapsed time; one with fixed hours runs once, at the first
- * instant after a gap and at the first pass of a repeated hour.
+ * When clocks change, `gap_policy` and `fold_policy` of the schedule decide.
  *
  * @generated from message batonpass.scheduler.v1.CronSpec
  */
@@ -95,6 +111,13 @@ export type CronSpec = Message<"batonpass.scheduler.v1.CronSpec"> & {
    * @generated from field: batonpass.scheduler.v1.SecondsField seconds = 2;
    */
   seconds: SecondsField;
+
+  /**
+   * How its two day fields work together. Default OR.
+   *
+   * @generated from field: batonpass.scheduler.v1.DayMatch day_match = 3;
+   */
+  dayMatch: DayMatch;
 };
 
 /**
@@ -154,18 +177,126 @@ export const OneShotSpecSchema: GenMessage<OneShotSpec> = /*@__PURE__*/
   messageDesc(file_batonpass_scheduler_v1_schedule, 3);
 
 /**
- * Every event of one type.
+ * The readings `start + n * every` for whole n >= 0 on the clock of the schedule's zone: 09:00 stays 09:00 when clocks change.
+ *
+ * @generated from message batonpass.scheduler.v1.CalendarIntervalSpec
+ */
+export type CalendarIntervalSpec = Message<"batonpass.scheduler.v1.CalendarIntervalSpec"> & {
+  /**
+   * How many units apart, 1 to 1,000. Default 1.
+   *
+   * @generated from field: int32 every = 1;
+   */
+  every: number;
+
+  /**
+   * The unit.
+   *
+   * @generated from field: batonpass.scheduler.v1.CalendarUnit unit = 2;
+   */
+  unit: CalendarUnit;
+
+  /**
+   * First reading, `YYYY-MM-DDTHH:MM:SS` on the clock of the schedule's zone.
+   *
+   * @generated from field: string start = 3;
+   */
+  start: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.CalendarIntervalSpec.
+ * Use `create(CalendarIntervalSpecSchema)` to create a new message.
+ */
+export const CalendarIntervalSpecSchema: GenMessage<CalendarIntervalSpec> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule, 4);
+
+/**
+ * A recurrence rule (RFC 5545) on the clock of the schedule's zone. Accepted are FREQ=SECONDLY..YEARLY, INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYYEARDAY,
+ * BYWEEKNO, BYDAY, BYHOUR, BYMINUTE, BYSECOND and BYSETPOS; RDATE, EXDATE and BYEASTER are refused.
+ *
+ * @generated from message batonpass.scheduler.v1.RecurrenceSpec
+ */
+export type RecurrenceSpec = Message<"batonpass.scheduler.v1.RecurrenceSpec"> & {
+  /**
+   * The rule, such as `FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17;BYMINUTE=0;BYSECOND=0`. At most 512 characters.
+   *
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * Where it starts to count (DTSTART), `YYYY-MM-DDTHH:MM:SS` on the clock of the schedule's zone.
+   *
+   * @generated from field: string start = 2;
+   */
+  start: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.RecurrenceSpec.
+ * Use `create(RecurrenceSpecSchema)` to create a new message.
+ */
+export const RecurrenceSpecSchema: GenMessage<RecurrenceSpec> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule, 5);
+
+/**
+ * The events that trigger a schedule, and what becomes of many at once.
  *
  * @generated from message batonpass.scheduler.v1.EventSpec
  */
 export type EventSpec = Message<"batonpass.scheduler.v1.EventSpec"> & {
   /**
-   * Type of the event, compared as a whole, such as `webhook.received`. The system itself emits `task.completed` (a task ended SUCCEEDED) and
-   * `error.critical` (a task ended DEAD).
+   * Type of the event, such as `webhook.received`; `*` stands for any characters, as in `order.*`. The system itself emits `task.completed` (a task ended SUCCEEDED),
+   * `error.critical` (a task ended DEAD) and `schedule.overdue` (a schedule has not fired in time); only a type written without `*` hears those.
    *
    * @generated from field: string type = 1;
    */
   type: string;
+
+  /**
+   * Content pattern, a JSON object in the language of EventBridge over the event as `{"id", "source", "type", "subject", "time", "data"}`, such as
+   * `{"data": {"amount": [{"numeric": [">", 100]}]}}`. At most 16 KiB. Default: every event.
+   *
+   * @generated from field: string pattern = 2;
+   */
+  pattern: string;
+
+  /**
+   * The same as a CEL expression over the variable `event`, such as `event.data.amount > 100`. Only one of the two. At most 4 KiB. Default: every event.
+   *
+   * @generated from field: string cel = 3;
+   */
+  cel: string;
+
+  /**
+   * Waits until no further event has come for so long, then fires once with the last one; the others end BATCHED into it. 100 ms to 1 h. Default: none.
+   *
+   * @generated from field: google.protobuf.Duration debounce = 4;
+   */
+  debounce?: Duration;
+
+  /**
+   * Fires at most once in so long; events in between end THROTTLED. 1 s to 1 d. Default: none.
+   *
+   * @generated from field: google.protobuf.Duration throttle = 5;
+   */
+  throttle?: Duration;
+
+  /**
+   * Gathers events and fires once for all of them. Only one of `debounce`, `throttle` and `batch`. Default: none.
+   *
+   * @generated from field: batonpass.scheduler.v1.EventBatch batch = 6;
+   */
+  batch?: EventBatch;
+
+  /**
+   * Payload of the task, a JSON document in which a text `{{path}}`, such as `{{data.order.id}}`, becomes the value at that path of the event, and a text that contains such
+   * places has them filled in. Of a batch, the event is `{"events": [...]}`. At most 64 KiB. Default: the event's `data` (of a batch: the list of them).
+   *
+   * @generated from field: string payload_template = 7;
+   */
+  payloadTemplate: string;
 };
 
 /**
@@ -173,7 +304,35 @@ export type EventSpec = Message<"batonpass.scheduler.v1.EventSpec"> & {
  * Use `create(EventSpecSchema)` to create a new message.
  */
 export const EventSpecSchema: GenMessage<EventSpec> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule, 4);
+  messageDesc(file_batonpass_scheduler_v1_schedule, 6);
+
+/**
+ * How many events one fire stands for.
+ *
+ * @generated from message batonpass.scheduler.v1.EventBatch
+ */
+export type EventBatch = Message<"batonpass.scheduler.v1.EventBatch"> & {
+  /**
+   * Fires when there are so many, 2 to 100.
+   *
+   * @generated from field: int32 max_events = 1;
+   */
+  maxEvents: number;
+
+  /**
+   * Fires at the latest so long after the first one, 100 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration max_wait = 2;
+   */
+  maxWait?: Duration;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.EventBatch.
+ * Use `create(EventBatchSchema)` to create a new message.
+ */
+export const EventBatchSchema: GenMessage<EventBatch> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule, 7);
 
 /**
  * What fires when.
@@ -189,14 +348,14 @@ export type Schedule = Message<"batonpass.scheduler.v1.Schedule"> & {
   scheduleId: string;
 
   /**
-   * When. Exactly one.
+   * When: every instant that any of them yields, equal ones once. 1 to 20; an event stands alone. At least one, unless `source` is given.
    *
    * @generated from field: repeated batonpass.scheduler.v1.ScheduleSpec specs = 2;
    */
   specs: ScheduleSpec[];
 
   /**
-   * IANA name of the zone in which cron fields are read, such as `Europe/Berlin`. Default `UTC`.
+   * IANA name of the zone in which everything on the wall is read, such as `Europe/Berlin`. Default `UTC`.
    *
    * @generated from field: string time_zone = 3;
    */
@@ -292,6 +451,104 @@ export type Schedule = Message<"batonpass.scheduler.v1.Schedule"> & {
    * @generated from field: string invalid_reason = 16;
    */
   invalidReason: string;
+
+  /**
+   * Instants that do not count: what any of these yields. At most 20, no events.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.ScheduleSpec exclusions = 17;
+   */
+  exclusions: ScheduleSpec[];
+
+  /**
+   * First instant that may fire, itself included. For events: when it starts to listen. Default: no limit.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 18;
+   */
+  startTime?: Timestamp;
+
+  /**
+   * Last instant that may fire, itself included. Default: no limit.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 19;
+   */
+  endTime?: Timestamp;
+
+  /**
+   * Most fires that reach the queue; after them it is disabled. Runs by hand and backfills do not count. 0 to 1,000,000,000, default 0: no limit.
+   *
+   * @generated from field: int64 max_runs = 20;
+   */
+  maxRuns: bigint;
+
+  /**
+   * What a clock that is set forward does. Default AUTO.
+   *
+   * @generated from field: batonpass.scheduler.v1.GapPolicy gap_policy = 21;
+   */
+  gapPolicy: GapPolicy;
+
+  /**
+   * What a clock that is set back does. Default AUTO.
+   *
+   * @generated from field: batonpass.scheduler.v1.FoldPolicy fold_policy = 22;
+   */
+  foldPolicy: FoldPolicy;
+
+  /**
+   * Calendars of the namespace: an instant is closed when it lies in none of these (given at least one)...
+   *
+   * @generated from field: repeated string include_calendars = 23;
+   */
+  includeCalendars: string[];
+
+  /**
+   * ... or in any of these.
+   *
+   * @generated from field: repeated string exclude_calendars = 24;
+   */
+  excludeCalendars: string[];
+
+  /**
+   * What becomes of a closed instant. Default SKIP.
+   *
+   * @generated from field: batonpass.scheduler.v1.CalendarDisposition calendar_disposition = 25;
+   */
+  calendarDisposition: CalendarDisposition;
+
+  /**
+   * Each instant fires up to so much later, by a hash of schedule and instant, and always before the next one. 0 to 24 h, default 0.
+   *
+   * @generated from field: google.protobuf.Duration jitter = 26;
+   */
+  jitter?: Duration;
+
+  /**
+   * Every instant fires the same time later, below this, by a hash of the schedule: many schedules of one time are spread over the window. 0 to 24 h, default 0.
+   *
+   * @generated from field: google.protobuf.Duration spread = 27;
+   */
+  spread?: Duration;
+
+  /**
+   * Disables the schedule when so many of its tasks in a row failed for good. 0 to 1,000, default 0: never.
+   *
+   * @generated from field: int32 pause_on_failure = 28;
+   */
+  pauseOnFailure: number;
+
+  /**
+   * Free marks for selection, at most 32.
+   *
+   * @generated from field: map<string, string> labels = 29;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * The schedule template whose version it is made of. Then everything but id, labels, `disabled` and this comes from there. Default: none.
+   *
+   * @generated from field: batonpass.scheduler.v1.TemplateSource source = 30;
+   */
+  source?: TemplateSource;
 };
 
 /**
@@ -299,7 +556,42 @@ export type Schedule = Message<"batonpass.scheduler.v1.Schedule"> & {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule, 5);
+  messageDesc(file_batonpass_scheduler_v1_schedule, 8);
+
+/**
+ * A version of a schedule template, and the values of its parameters.
+ *
+ * @generated from message batonpass.scheduler.v1.TemplateSource
+ */
+export type TemplateSource = Message<"batonpass.scheduler.v1.TemplateSource"> & {
+  /**
+   * The template.
+   *
+   * @generated from field: string template_id = 1;
+   */
+  templateId: string;
+
+  /**
+   * The version. Default 0: the newest, which is then pinned.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * Values of its parameters; one without a default must be given.
+   *
+   * @generated from field: map<string, string> parameters = 3;
+   */
+  parameters: { [key: string]: string };
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.TemplateSource.
+ * Use `create(TemplateSourceSchema)` to create a new message.
+ */
+export const TemplateSourceSchema: GenMessage<TemplateSource> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule, 9);
 
 /**
  * What the tasks of a schedule did.
@@ -348,6 +640,27 @@ export type ScheduleStats = Message<"batonpass.scheduler.v1.ScheduleStats"> & {
    * @generated from field: int64 fire_count = 6;
    */
   fireCount: bigint;
+
+  /**
+   * Tasks that failed for good since the last success.
+   *
+   * @generated from field: int32 failures_in_row = 7;
+   */
+  failuresInRow: number;
+
+  /**
+   * Fires that reached the queue, runs by hand and backfills apart.
+   *
+   * @generated from field: int64 run_count = 8;
+   */
+  runCount: bigint;
+
+  /**
+   * Whether its next fire lies more than 10 s in the past.
+   *
+   * @generated from field: bool overdue = 9;
+   */
+  overdue: boolean;
 };
 
 /**
@@ -355,7 +668,7 @@ export type ScheduleStats = Message<"batonpass.scheduler.v1.ScheduleStats"> & {
  * Use `create(ScheduleStatsSchema)` to create a new message.
  */
 export const ScheduleStatsSchema: GenMessage<ScheduleStats> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule, 6);
+  messageDesc(file_batonpass_scheduler_v1_schedule, 10);
 
 /**
  * One firing of a schedule, or a run of instants with one disposition.
@@ -467,6 +780,13 @@ export type Fire = Message<"batonpass.scheduler.v1.Fire"> & {
    * @generated from field: string actor = 15;
    */
   actor: string;
+
+  /**
+   * The backfill that it belongs to. Empty for none.
+   *
+   * @generated from field: string backfill_id = 16;
+   */
+  backfillId: string;
 };
 
 /**
@@ -474,7 +794,7 @@ export type Fire = Message<"batonpass.scheduler.v1.Fire"> & {
  * Use `create(FireSchema)` to create a new message.
  */
 export const FireSchema: GenMessage<Fire> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule, 7);
+  messageDesc(file_batonpass_scheduler_v1_schedule, 11);
 
 /**
  * Where the seconds field stands in a cron expression of six fields. Products differ, so it must be said.
@@ -483,21 +803,21 @@ export const FireSchema: GenMessage<Fire> = /*@__PURE__*/
  */
 export enum SecondsField {
   /**
-   * Five fields, no seconds.
+   * Five fields, no seconds; or seven fields: seconds first, year last.
    *
    * @generated from enum value: SECONDS_FIELD_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Six fields, seconds first.
+   * Six fields, seconds first; or seven, year last.
    *
    * @generated from enum value: SECONDS_FIELD_FIRST = 1;
    */
   FIRST = 1,
 
   /**
-   * Six fields, seconds last.
+   * Six fields, seconds last; or seven, seconds sixth and year last.
    *
    * @generated from enum value: SECONDS_FIELD_LAST = 2;
    */
@@ -509,6 +829,218 @@ export enum SecondsField {
  */
 export const SecondsFieldSchema: GenEnum<SecondsField> = /*@__PURE__*/
   enumDesc(file_batonpass_scheduler_v1_schedule, 0);
+
+/**
+ * How day of month and day of week work together when both are restricted.
+ *
+ * @generated from enum batonpass.scheduler.v1.DayMatch
+ */
+export enum DayMatch {
+  /**
+   * OR.
+   *
+   * @generated from enum value: DAY_MATCH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Either one matches, as in Vixie cron.
+   *
+   * @generated from enum value: DAY_MATCH_OR = 1;
+   */
+  OR = 1,
+
+  /**
+   * Both must match, as for `0 0 13 * FRI` on a Friday the 13th.
+   *
+   * @generated from enum value: DAY_MATCH_AND = 2;
+   */
+  AND = 2,
+}
+
+/**
+ * Describes the enum batonpass.scheduler.v1.DayMatch.
+ */
+export const DayMatchSchema: GenEnum<DayMatch> = /*@__PURE__*/
+  enumDesc(file_batonpass_scheduler_v1_schedule, 1);
+
+/**
+ * Unit of a calendar interval.
+ *
+ * @generated from enum batonpass.scheduler.v1.CalendarUnit
+ */
+export enum CalendarUnit {
+  /**
+   * Not a unit.
+   *
+   * @generated from enum value: CALENDAR_UNIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Days.
+   *
+   * @generated from enum value: CALENDAR_UNIT_DAY = 1;
+   */
+  DAY = 1,
+
+  /**
+   * Weeks.
+   *
+   * @generated from enum value: CALENDAR_UNIT_WEEK = 2;
+   */
+  WEEK = 2,
+
+  /**
+   * Months. In a month without the day of `start` it is the last day.
+   *
+   * @generated from enum value: CALENDAR_UNIT_MONTH = 3;
+   */
+  MONTH = 3,
+
+  /**
+   * Years. 29 February is 28 February in common years.
+   *
+   * @generated from enum value: CALENDAR_UNIT_YEAR = 4;
+   */
+  YEAR = 4,
+}
+
+/**
+ * Describes the enum batonpass.scheduler.v1.CalendarUnit.
+ */
+export const CalendarUnitSchema: GenEnum<CalendarUnit> = /*@__PURE__*/
+  enumDesc(file_batonpass_scheduler_v1_schedule, 2);
+
+/**
+ * What a clock that is set forward does to a reading that it never shows. Only for `cron`, `calendar_interval` and `recurrence`.
+ *
+ * @generated from enum batonpass.scheduler.v1.GapPolicy
+ */
+export enum GapPolicy {
+  /**
+   * AUTO: a cron expression whose hour field starts with `*` follows elapsed time and skips such readings; everything else runs at the first instant after the gap.
+   *
+   * @generated from enum value: GAP_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Runs at the first instant after the gap.
+   *
+   * @generated from enum value: GAP_POLICY_AT_TRANSITION = 1;
+   */
+  AT_TRANSITION = 1,
+
+  /**
+   * Runs as much later as the clock was set forward: 02:30 becomes 03:30.
+   *
+   * @generated from enum value: GAP_POLICY_SHIFT = 2;
+   */
+  SHIFT = 2,
+
+  /**
+   * Does not run.
+   *
+   * @generated from enum value: GAP_POLICY_SKIP = 3;
+   */
+  SKIP = 3,
+}
+
+/**
+ * Describes the enum batonpass.scheduler.v1.GapPolicy.
+ */
+export const GapPolicySchema: GenEnum<GapPolicy> = /*@__PURE__*/
+  enumDesc(file_batonpass_scheduler_v1_schedule, 3);
+
+/**
+ * What a clock that is set back does to a reading that it shows twice.
+ *
+ * @generated from enum batonpass.scheduler.v1.FoldPolicy
+ */
+export enum FoldPolicy {
+  /**
+   * AUTO: a cron expression whose hour field starts with `*` follows elapsed time and runs in both passes; everything else runs in the first pass.
+   *
+   * @generated from enum value: FOLD_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Runs in the first pass.
+   *
+   * @generated from enum value: FOLD_POLICY_FIRST = 1;
+   */
+  FIRST = 1,
+
+  /**
+   * Runs in the last pass.
+   *
+   * @generated from enum value: FOLD_POLICY_LAST = 2;
+   */
+  LAST = 2,
+
+  /**
+   * Runs in both.
+   *
+   * @generated from enum value: FOLD_POLICY_BOTH = 3;
+   */
+  BOTH = 3,
+}
+
+/**
+ * Describes the enum batonpass.scheduler.v1.FoldPolicy.
+ */
+export const FoldPolicySchema: GenEnum<FoldPolicy> = /*@__PURE__*/
+  enumDesc(file_batonpass_scheduler_v1_schedule, 4);
+
+/**
+ * What becomes of an instant that the calendars of a schedule close.
+ *
+ * @generated from enum batonpass.scheduler.v1.CalendarDisposition
+ */
+export enum CalendarDisposition {
+  /**
+   * SKIP.
+   *
+   * @generated from enum value: CALENDAR_DISPOSITION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It does not fire and ends SKIPPED_CALENDAR.
+   *
+   * @generated from enum value: CALENDAR_DISPOSITION_SKIP = 1;
+   */
+  SKIP = 1,
+
+  /**
+   * It fires when the calendars open again, once for all of them, and ends DEFERRED.
+   *
+   * @generated from enum value: CALENDAR_DISPOSITION_DEFER_TO_END = 2;
+   */
+  DEFER_TO_END = 2,
+
+  /**
+   * It fires at the same reading of the last day before that is open, and ends DEFERRED.
+   *
+   * @generated from enum value: CALENDAR_DISPOSITION_PREVIOUS_BUSINESS_DAY = 3;
+   */
+  PREVIOUS_BUSINESS_DAY = 3,
+
+  /**
+   * It fires at the same reading of the next day that is open, and ends DEFERRED.
+   *
+   * @generated from enum value: CALENDAR_DISPOSITION_NEXT_BUSINESS_DAY = 4;
+   */
+  NEXT_BUSINESS_DAY = 4,
+}
+
+/**
+ * Describes the enum batonpass.scheduler.v1.CalendarDisposition.
+ */
+export const CalendarDispositionSchema: GenEnum<CalendarDisposition> = /*@__PURE__*/
+  enumDesc(file_batonpass_scheduler_v1_schedule, 5);
 
 /**
  * What to do with instants that came due while the scheduler was away, within `catchup_window`. Older ones end MISSED_WINDOW.
@@ -531,18 +1063,32 @@ export enum CatchUpPolicy {
   LATEST = 1,
 
   /**
-   * Fire every one, oldest first. Needs an overlap policy other than SKIP.
+   * Fire every one, oldest first. Needs BUFFER_ALL or ALLOW_ALL as overlap policy.
    *
    * @generated from enum value: CATCH_UP_POLICY_ALL = 2;
    */
   ALL = 2,
+
+  /**
+   * Fire the earliest one; the others end COALESCED into it.
+   *
+   * @generated from enum value: CATCH_UP_POLICY_EARLIEST = 3;
+   */
+  EARLIEST = 3,
+
+  /**
+   * Fire none: every one that is more than 10 s old ends MISSED_WINDOW.
+   *
+   * @generated from enum value: CATCH_UP_POLICY_NONE = 4;
+   */
+  NONE = 4,
 }
 
 /**
  * Describes the enum batonpass.scheduler.v1.CatchUpPolicy.
  */
 export const CatchUpPolicySchema: GenEnum<CatchUpPolicy> = /*@__PURE__*/
-  enumDesc(file_batonpass_scheduler_v1_schedule, 1);
+  enumDesc(file_batonpass_scheduler_v1_schedule, 6);
 
 /**
  * How a fire came about.
@@ -577,13 +1123,20 @@ export enum FireKind {
    * @generated from enum value: FIRE_KIND_MANUAL = 3;
    */
   MANUAL = 3,
+
+  /**
+   * By a backfill.
+   *
+   * @generated from enum value: FIRE_KIND_BACKFILL = 4;
+   */
+  BACKFILL = 4,
 }
 
 /**
  * Describes the enum batonpass.scheduler.v1.FireKind.
  */
 export const FireKindSchema: GenEnum<FireKind> = /*@__PURE__*/
-  enumDesc(file_batonpass_scheduler_v1_schedule, 2);
+  enumDesc(file_batonpass_scheduler_v1_schedule, 7);
 
 /**
  * What became of a fire. Each ends in exactly one, PENDING apart.
@@ -627,11 +1180,25 @@ export enum Disposition {
   REJECTED = 4,
 
   /**
-   * Missed, and represented by a later instant, which `detail` names.
+   * Missed, and represented by another instant, which `detail` names.
    *
    * @generated from enum value: DISPOSITION_COALESCED = 5;
    */
   COALESCED = 5,
+
+  /**
+   * Closed by a calendar; `detail` names it.
+   *
+   * @generated from enum value: DISPOSITION_SKIPPED_CALENDAR = 6;
+   */
+  SKIPPED_CALENDAR = 6,
+
+  /**
+   * Closed by a calendar and fired at another instant, which `detail` names.
+   *
+   * @generated from enum value: DISPOSITION_DEFERRED = 7;
+   */
+  DEFERRED = 7,
 
   /**
    * Missed, and older than the catch-up window.
@@ -653,11 +1220,25 @@ export enum Disposition {
    * @generated from enum value: DISPOSITION_LOOP_CUT = 10;
    */
   LOOP_CUT = 10,
+
+  /**
+   * An event that is part of another fire, which `detail` names.
+   *
+   * @generated from enum value: DISPOSITION_BATCHED = 11;
+   */
+  BATCHED = 11,
+
+  /**
+   * An event that came sooner after the last fire than the trigger allows.
+   *
+   * @generated from enum value: DISPOSITION_THROTTLED = 12;
+   */
+  THROTTLED = 12,
 }
 
 /**
  * Describes the enum batonpass.scheduler.v1.Disposition.
  */
 export const DispositionSchema: GenEnum<Disposition> = /*@__PURE__*/
-  enumDesc(file_batonpass_scheduler_v1_schedule, 3);
+  enumDesc(file_batonpass_scheduler_v1_schedule, 8);
 

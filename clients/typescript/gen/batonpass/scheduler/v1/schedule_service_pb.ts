@@ -6,7 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { OverlapPolicy } from "../../queue/v1/task_pb.js";
 import { file_batonpass_queue_v1_task } from "../../queue/v1/task_pb.js";
-import type { Disposition, Fire, Schedule, ScheduleSpec, ScheduleStats } from "./schedule_pb.js";
+import type { Disposition, Fire, Schedule, ScheduleStats } from "./schedule_pb.js";
 import { file_batonpass_scheduler_v1_schedule } from "./schedule_pb.js";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batonpass/scheduler/v1/schedule_service.proto.
  */
 export const file_batonpass_scheduler_v1_schedule_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1iYXRvbnBhc3Mvc2NoZWR1bGVyL3YxL3NjaGVkdWxlX3NlcnZpY2UucHJvdG8SFmJhdG9ucGFzcy5zY2hlZHVsZXIudjEicAoVQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0EjoKCHNjaGVkdWxlGAEgASgLMiAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZUIGukgDyAEBEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICGEAiTAoWQ3JlYXRlU2NoZWR1bGVSZXNwb25zZRIyCghzY2hlZHVsZRgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2NoZWR1bGUiNAoSR2V0U2NoZWR1bGVSZXF1ZXN0Eh4KC3NjaGVkdWxlX2lkGAEgASgJQgm6SAZyBBABGEAiSQoTR2V0U2NoZWR1bGVSZXNwb25zZRIyCghzY2hlZHVsZRgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2NoZWR1bGUiUwoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImUKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIzCglzY2hlZHVsZXMYASADKAsyIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKpAQoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EjoKCHNjaGVkdWxlGAEgASgLMiAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZUIGukgD2AEDEjcKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IGukgDyAEBEhsKCmdlbmVyYXRpb24YAyABKANCB7pIBCICKAAiTAoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIyCghzY2hlZHVsZRgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2NoZWR1bGUiNwoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Eh4KC3NjaGVkdWxlX2lkGAEgASgJQgm6SAZyBBABGEAiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSJPChVFbmFibGVTY2hlZHVsZVJlcXVlc3QSHgoLc2NoZWR1bGVfaWQYASABKAlCCbpIBnIEEAEYQBIWCgRub3RlGAIgASgJQgi6SAVyAxj0AyJMChZFbmFibGVTY2hlZHVsZVJlc3BvbnNlEjIKCHNjaGVkdWxlGAEgASgLMiAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZSJQChZEaXNhYmxlU2NoZWR1bGVSZXF1ZXN0Eh4KC3NjaGVkdWxlX2lkGAEgASgJQgm6SAZyBBABGEASFgoEbm90ZRgCIAEoCUIIukgFcgMY9AMiTQoXRGlzYWJsZVNjaGVkdWxlUmVzcG9uc2USMgoIc2NoZWR1bGUYASABKAsyIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlIpYBChJSdW5TY2hlZHVsZVJlcXVlc3QSHgoLc2NoZWR1bGVfaWQYASABKAlCCbpIBnIEEAEYQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAhhAEkMKDm92ZXJsYXBfcG9saWN5GAMgASgOMiEuYmF0b25wYXNzLnF1ZXVlLnYxLk92ZXJsYXBQb2xpY3lCCLpIBYIBAhABIkEKE1J1blNjaGVkdWxlUmVzcG9uc2USKgoEZmlyZRgBIAEoCzIcLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRmlyZSK7AgoWUHJldmlld1NjaGVkdWxlUmVxdWVzdBIcCgtzY2hlZHVsZV9pZBgBIAEoCUIHukgEcgIYQBIyCgRzcGVjGAIgASgLMiQuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZVNwZWMSGgoJdGltZV96b25lGAMgASgJQge6SARyAhhAEhkKBWNvdW50GAQgASgFQgq6SAcaBRjoBygAEi0KCWZyb21fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6abpIZhpkCgxwcmV2aWV3LndoYXQSKGdpdmUgZXhhY3RseSBvbmUgb2Ygc2NoZWR1bGVfaWQgYW5kIHNwZWMaKih0aGlzLnNjaGVkdWxlX2lkICE9ICcnKSAhPSBoYXModGhpcy5zcGVjKSJPChdQcmV2aWV3U2NoZWR1bGVSZXNwb25zZRI0CgVmaXJlcxgBIAMoCzIlLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuUHJldmlld2VkRmlyZSJhCg1QcmV2aWV3ZWRGaXJlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmxvY2FsX3RpbWUYAiABKAkSEgoKdXRjX29mZnNldBgDIAEoCSKzAQoQTGlzdEZpcmVzUmVxdWVzdBIeCgtzY2hlZHVsZV9pZBgBIAEoCUIJukgGcgQQARhAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABBJCCgtkaXNwb3NpdGlvbhgEIAEoDjIjLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABIlkKEUxpc3RGaXJlc1Jlc3BvbnNlEisKBWZpcmVzGAEgAygLMhwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5GaXJlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI3ChdHZXRTY2hlZHVsZVN0YXRzUmVxdWVzdBIcCgtzY2hlZHVsZV9pZBgBIAEoCUIHukgEcgIYQCLQAQoYR2V0U2NoZWR1bGVTdGF0c1Jlc3BvbnNlEhEKCXNjaGVkdWxlcxgBIAEoAxIPCgdlbmFibGVkGAIgASgDEjQKBXN0YXRzGAMgASgLMiUuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZVN0YXRzEhUKDXBlbmRpbmdfZmlyZXMYBCABKAMSDwoHb3ZlcmR1ZRgFIAEoAxIyCg5uZXh0X2ZpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiFgoUQXdhaXRIYW5kb3ZlclJlcXVlc3QiKAoVQXdhaXRIYW5kb3ZlclJlc3BvbnNlEg8KB3NldHRsZWQYASABKAMywgoKD1NjaGVkdWxlU2VydmljZRJvCg5DcmVhdGVTY2hlZHVsZRItLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gi4uYmF0b25wYXNzLnNjaGVkdWxlci52MS5DcmVhdGVTY2hlZHVsZVJlc3BvbnNlEmYKC0dldFNjaGVkdWxlEiouYmF0b25wYXNzLnNjaGVkdWxlci52MS5HZXRTY2hlZHVsZVJlcXVlc3QaKy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlUmVzcG9uc2USbAoNTGlzdFNjaGVkdWxlcxIsLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaLS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkxpc3RTY2hlZHVsZXNSZXNwb25zZRJvCg5VcGRhdGVTY2hlZHVsZRItLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gi4uYmF0b25wYXNzLnNjaGVkdWxlci52MS5VcGRhdGVTY2hlZHVsZVJlc3BvbnNlEm8KDkRlbGV0ZVNjaGVkdWxlEi0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5EZWxldGVTY2hlZHVsZVJlcXVlc3QaLi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USbwoORW5hYmxlU2NoZWR1bGUSLS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkVuYWJsZVNjaGVkdWxlUmVxdWVzdBouLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRW5hYmxlU2NoZWR1bGVSZXNwb25zZRJyCg9EaXNhYmxlU2NoZWR1bGUSLi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkRpc2FibGVTY2hlZHVsZVJlcXVlc3QaLy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkRpc2FibGVTY2hlZHVsZVJlc3BvbnNlEmYKC1J1blNjaGVkdWxlEiouYmF0b25wYXNzLnNjaGVkdWxlci52MS5SdW5TY2hlZHVsZVJlcXVlc3QaKy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlJ1blNjaGVkdWxlUmVzcG9uc2UScgoPUHJldmlld1NjaGVkdWxlEi4uYmF0b25wYXNzLnNjaGVkdWxlci52MS5QcmV2aWV3U2NoZWR1bGVSZXF1ZXN0Gi8uYmF0b25wYXNzLnNjaGVkdWxlci52MS5QcmV2aWV3U2NoZWR1bGVSZXNwb25zZRJgCglMaXN0RmlyZXMSKC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkxpc3RGaXJlc1JlcXVlc3QaKS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkxpc3RGaXJlc1Jlc3BvbnNlEnUKEEdldFNjaGVkdWxlU3RhdHMSLy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlU3RhdHNSZXF1ZXN0GjAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5HZXRTY2hlZHVsZVN0YXRzUmVzcG9uc2USbAoNQXdhaXRIYW5kb3ZlchIsLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQXdhaXRIYW5kb3ZlclJlcXVlc3QaLS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkF3YWl0SGFuZG92ZXJSZXNwb25zZWIGcHJvdG8z", [file_batonpass_queue_v1_task, file_batonpass_scheduler_v1_schedule, file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ci1iYXRvbnBhc3Mvc2NoZWR1bGVyL3YxL3NjaGVkdWxlX3NlcnZpY2UucHJvdG8SFmJhdG9ucGFzcy5zY2hlZHVsZXIudjEicAoVQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0EjoKCHNjaGVkdWxlGAEgASgLMiAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZUIGukgDyAEBEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICGEAiTAoWQ3JlYXRlU2NoZWR1bGVSZXNwb25zZRIyCghzY2hlZHVsZRgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2NoZWR1bGUicAobQmF0Y2hDcmVhdGVTY2hlZHVsZXNSZXF1ZXN0ElEKCHJlcXVlc3RzGAEgAygLMi0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5DcmVhdGVTY2hlZHVsZVJlcXVlc3RCELpIDZIBCggBEPQDIgPYAQMiVwocQmF0Y2hDcmVhdGVTY2hlZHVsZXNSZXNwb25zZRI3Cgh2ZXJkaWN0cxgBIAMoCzIlLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQ3JlYXRlVmVyZGljdCJRCg1DcmVhdGVWZXJkaWN0EhMKC3NjaGVkdWxlX2lkGAEgASgJEgwKBGNvZGUYAiABKAUSDQoFZXJyb3IYAyABKAkSDgoGcmVhc29uGAQgASgJIjQKEkdldFNjaGVkdWxlUmVxdWVzdBIeCgtzY2hlZHVsZV9pZBgBIAEoCUIJukgGcgQQARhAIkkKE0dldFNjaGVkdWxlUmVzcG9uc2USMgoIc2NoZWR1bGUYASABKAsyIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlItYBChRMaXN0U2NoZWR1bGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQSUgoGbGFiZWxzGAMgAygLMjguYmF0b25wYXNzLnNjaGVkdWxlci52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdC5MYWJlbHNFbnRyeUIIukgFmgECEAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJlChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USMwoJc2NoZWR1bGVzGAEgAygLMiAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiqQEKFVVwZGF0ZVNjaGVkdWxlUmVxdWVzdBI6CghzY2hlZHVsZRgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2NoZWR1bGVCBrpIA9gBAxI3Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBARIbCgpnZW5lcmF0aW9uGAMgASgDQge6SAQiAigAIkwKFlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USMgoIc2NoZWR1bGUYASABKAsyIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlIjcKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIeCgtzY2hlZHVsZV9pZBgBIAEoCUIJukgGcgQQARhAIhgKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2UiYQoVRW5hYmxlU2NoZWR1bGVSZXF1ZXN0Eh4KC3NjaGVkdWxlX2lkGAEgASgJQgm6SAZyBBABGEASFgoEbm90ZRgCIAEoCUIIukgFcgMY9AMSEAoIYmFja2ZpbGwYAyABKAgiYQoWRW5hYmxlU2NoZWR1bGVSZXNwb25zZRIyCghzY2hlZHVsZRgBIAEoCzIgLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuU2NoZWR1bGUSEwoLYmFja2ZpbGxfaWQYAiABKAkiUAoWRGlzYWJsZVNjaGVkdWxlUmVxdWVzdBIeCgtzY2hlZHVsZV9pZBgBIAEoCUIJukgGcgQQARhAEhYKBG5vdGUYAiABKAlCCLpIBXIDGPQDIk0KF0Rpc2FibGVTY2hlZHVsZVJlc3BvbnNlEjIKCHNjaGVkdWxlGAEgASgLMiAuYmF0b25wYXNzLnNjaGVkdWxlci52MS5TY2hlZHVsZSKWAQoSUnVuU2NoZWR1bGVSZXF1ZXN0Eh4KC3NjaGVkdWxlX2lkGAEgASgJQgm6SAZyBBABGEASGwoKcmVxdWVzdF9pZBgCIAEoCUIHukgEcgIYQBJDCg5vdmVybGFwX3BvbGljeRgDIAEoDjIhLmJhdG9ucGFzcy5xdWV1ZS52MS5PdmVybGFwUG9saWN5Qgi6SAWCAQIQASJBChNSdW5TY2hlZHVsZVJlc3BvbnNlEioKBGZpcmUYASABKAsyHC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkZpcmUipgIKFlByZXZpZXdTY2hlZHVsZVJlcXVlc3QSHAoLc2NoZWR1bGVfaWQYASABKAlCB7pIBHICGEASNwoFZHJhZnQYAiABKAsyIC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlQga6SAPYAQMSGQoFY291bnQYAyABKAVCCrpIBxoFGOgHKAASLQoJZnJvbV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDprukhoGmYKDHByZXZpZXcud2hhdBIpZ2l2ZSBleGFjdGx5IG9uZSBvZiBzY2hlZHVsZV9pZCBhbmQgZHJhZnQaKyh0aGlzLnNjaGVkdWxlX2lkICE9ICcnKSAhPSBoYXModGhpcy5kcmFmdCkiZAoXUHJldmlld1NjaGVkdWxlUmVzcG9uc2USNAoFZmlyZXMYASADKAsyJS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlByZXZpZXdlZEZpcmUSEwoLZGVzY3JpcHRpb24YAiADKAkiiQIKDVByZXZpZXdlZEZpcmUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbG9jYWxfdGltZRgCIAEoCRISCgp1dGNfb2Zmc2V0GAMgASgJEiwKCGR1ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgtkaXNwb3NpdGlvbhgFIAEoDjIjLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRGlzcG9zaXRpb24SDgoGZGV0YWlsGAYgASgJEi4KCmhlbGRfdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItEBChBMaXN0RmlyZXNSZXF1ZXN0Eh4KC3NjaGVkdWxlX2lkGAEgASgJQgm6SAZyBBABGEASHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEEkIKC2Rpc3Bvc2l0aW9uGAQgASgOMiMuYmF0b25wYXNzLnNjaGVkdWxlci52MS5EaXNwb3NpdGlvbkIIukgFggECEAESHAoLYmFja2ZpbGxfaWQYBSABKAlCB7pIBHICGEAiWQoRTGlzdEZpcmVzUmVzcG9uc2USKwoFZmlyZXMYASADKAsyHC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkZpcmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjcKF0dldFNjaGVkdWxlU3RhdHNSZXF1ZXN0EhwKC3NjaGVkdWxlX2lkGAEgASgJQge6SARyAhhAItABChhHZXRTY2hlZHVsZVN0YXRzUmVzcG9uc2USEQoJc2NoZWR1bGVzGAEgASgDEg8KB2VuYWJsZWQYAiABKAMSNAoFc3RhdHMYAyABKAsyJS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlNjaGVkdWxlU3RhdHMSFQoNcGVuZGluZ19maXJlcxgEIAEoAxIPCgdvdmVyZHVlGAUgASgDEjIKDm5leHRfZmlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIWChRBd2FpdEhhbmRvdmVyUmVxdWVzdCIoChVBd2FpdEhhbmRvdmVyUmVzcG9uc2USDwoHc2V0dGxlZBgBIAEoAzLGCwoPU2NoZWR1bGVTZXJ2aWNlEm8KDkNyZWF0ZVNjaGVkdWxlEi0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5DcmVhdGVTY2hlZHVsZVJlcXVlc3QaLi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USgQEKFEJhdGNoQ3JlYXRlU2NoZWR1bGVzEjMuYmF0b25wYXNzLnNjaGVkdWxlci52MS5CYXRjaENyZWF0ZVNjaGVkdWxlc1JlcXVlc3QaNC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkJhdGNoQ3JlYXRlU2NoZWR1bGVzUmVzcG9uc2USZgoLR2V0U2NoZWR1bGUSKi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlUmVxdWVzdBorLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuR2V0U2NoZWR1bGVSZXNwb25zZRJsCg1MaXN0U2NoZWR1bGVzEiwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBotLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEm8KDlVwZGF0ZVNjaGVkdWxlEi0uYmF0b25wYXNzLnNjaGVkdWxlci52MS5VcGRhdGVTY2hlZHVsZVJlcXVlc3QaLi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USbwoORGVsZXRlU2NoZWR1bGUSLS5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBouLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRGVsZXRlU2NoZWR1bGVSZXNwb25zZRJvCg5FbmFibGVTY2hlZHVsZRItLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRW5hYmxlU2NoZWR1bGVSZXF1ZXN0Gi4uYmF0b25wYXNzLnNjaGVkdWxlci52MS5FbmFibGVTY2hlZHVsZVJlc3BvbnNlEnIKD0Rpc2FibGVTY2hlZHVsZRIuLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRGlzYWJsZVNjaGVkdWxlUmVxdWVzdBovLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuRGlzYWJsZVNjaGVkdWxlUmVzcG9uc2USZgoLUnVuU2NoZWR1bGUSKi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlJ1blNjaGVkdWxlUmVxdWVzdBorLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuUnVuU2NoZWR1bGVSZXNwb25zZRJyCg9QcmV2aWV3U2NoZWR1bGUSLi5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlByZXZpZXdTY2hlZHVsZVJlcXVlc3QaLy5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLlByZXZpZXdTY2hlZHVsZVJlc3BvbnNlEmAKCUxpc3RGaXJlcxIoLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuTGlzdEZpcmVzUmVxdWVzdBopLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuTGlzdEZpcmVzUmVzcG9uc2USdQoQR2V0U2NoZWR1bGVTdGF0cxIvLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuR2V0U2NoZWR1bGVTdGF0c1JlcXVlc3QaMC5iYXRvbnBhc3Muc2NoZWR1bGVyLnYxLkdldFNjaGVkdWxlU3RhdHNSZXNwb25zZRJsCg1Bd2FpdEhhbmRvdmVyEiwuYmF0b25wYXNzLnNjaGVkdWxlci52MS5Bd2FpdEhhbmRvdmVyUmVxdWVzdBotLmJhdG9ucGFzcy5zY2hlZHVsZXIudjEuQXdhaXRIYW5kb3ZlclJlc3BvbnNlYgZwcm90bzM", [file_batonpass_queue_v1_task, file_batonpass_scheduler_v1_schedule, file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * What to create.
@@ -69,6 +69,90 @@ export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse> = 
   messageDesc(file_batonpass_scheduler_v1_schedule_service, 1);
 
 /**
+ * What to create.
+ *
+ * @generated from message batonpass.scheduler.v1.BatchCreateSchedulesRequest
+ */
+export type BatchCreateSchedulesRequest = Message<"batonpass.scheduler.v1.BatchCreateSchedulesRequest"> & {
+  /**
+   * 1 to 500. Each is checked on its own.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.CreateScheduleRequest requests = 1;
+   */
+  requests: CreateScheduleRequest[];
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.BatchCreateSchedulesRequest.
+ * Use `create(BatchCreateSchedulesRequestSchema)` to create a new message.
+ */
+export const BatchCreateSchedulesRequestSchema: GenMessage<BatchCreateSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 2);
+
+/**
+ * What became of each.
+ *
+ * @generated from message batonpass.scheduler.v1.BatchCreateSchedulesResponse
+ */
+export type BatchCreateSchedulesResponse = Message<"batonpass.scheduler.v1.BatchCreateSchedulesResponse"> & {
+  /**
+   * In the order of the request.
+   *
+   * @generated from field: repeated batonpass.scheduler.v1.CreateVerdict verdicts = 1;
+   */
+  verdicts: CreateVerdict[];
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.BatchCreateSchedulesResponse.
+ * Use `create(BatchCreateSchedulesResponseSchema)` to create a new message.
+ */
+export const BatchCreateSchedulesResponseSchema: GenMessage<BatchCreateSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 3);
+
+/**
+ * What became of one schedule to be created.
+ *
+ * @generated from message batonpass.scheduler.v1.CreateVerdict
+ */
+export type CreateVerdict = Message<"batonpass.scheduler.v1.CreateVerdict"> & {
+  /**
+   * The id asked for.
+   *
+   * @generated from field: string schedule_id = 1;
+   */
+  scheduleId: string;
+
+  /**
+   * 0 (OK), or the code CreateSchedule would have answered with.
+   *
+   * @generated from field: int32 code = 2;
+   */
+  code: number;
+
+  /**
+   * Why it was refused, field and rule. Empty when it was created.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+
+  /**
+   * Reason of the refusal, such as `SCHEDULE_EXISTS`. Empty when it was created.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message batonpass.scheduler.v1.CreateVerdict.
+ * Use `create(CreateVerdictSchema)` to create a new message.
+ */
+export const CreateVerdictSchema: GenMessage<CreateVerdict> = /*@__PURE__*/
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 4);
+
+/**
  * Which schedule.
  *
  * @generated from message batonpass.scheduler.v1.GetScheduleRequest
@@ -87,7 +171,7 @@ export type GetScheduleRequest = Message<"batonpass.scheduler.v1.GetScheduleRequ
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 2);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 5);
 
 /**
  * The schedule.
@@ -108,7 +192,7 @@ export type GetScheduleResponse = Message<"batonpass.scheduler.v1.GetScheduleRes
  * Use `create(GetScheduleResponseSchema)` to create a new message.
  */
 export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 3);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 6);
 
 /**
  * Which schedules.
@@ -129,6 +213,13 @@ export type ListSchedulesRequest = Message<"batonpass.scheduler.v1.ListSchedules
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only schedules that have all of these labels. Default: every one.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
 };
 
 /**
@@ -136,7 +227,7 @@ export type ListSchedulesRequest = Message<"batonpass.scheduler.v1.ListSchedules
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 4);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 7);
 
 /**
  * One page.
@@ -164,7 +255,7 @@ export type ListSchedulesResponse = Message<"batonpass.scheduler.v1.ListSchedule
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 5);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 8);
 
 /**
  * What to change.
@@ -180,7 +271,7 @@ export type UpdateScheduleRequest = Message<"batonpass.scheduler.v1.UpdateSchedu
   schedule?: Schedule;
 
   /**
-   * Paths to change: `specs`, `time_zone`, `template` or a field of it such as `template.priority`, `overlap_policy`, `catch_up_policy`, `catchup_window`. At least one.
+   * Paths to change: every field that is not output only, apart from `schedule_id` and `disabled`, or a field of `template` such as `template.priority`. At least one.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -199,7 +290,7 @@ export type UpdateScheduleRequest = Message<"batonpass.scheduler.v1.UpdateSchedu
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 6);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 9);
 
 /**
  * The schedule after the change.
@@ -220,7 +311,7 @@ export type UpdateScheduleResponse = Message<"batonpass.scheduler.v1.UpdateSched
  * Use `create(UpdateScheduleResponseSchema)` to create a new message.
  */
 export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 7);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 10);
 
 /**
  * Which schedule.
@@ -241,7 +332,7 @@ export type DeleteScheduleRequest = Message<"batonpass.scheduler.v1.DeleteSchedu
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 8);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 11);
 
 /**
  * Nothing to say.
@@ -256,7 +347,7 @@ export type DeleteScheduleResponse = Message<"batonpass.scheduler.v1.DeleteSched
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 9);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 12);
 
 /**
  * Which schedule, and why.
@@ -277,6 +368,13 @@ export type EnableScheduleRequest = Message<"batonpass.scheduler.v1.EnableSchedu
    * @generated from field: string note = 2;
    */
   note: string;
+
+  /**
+   * Asks for a backfill of the instants that it covered while disabled, with the defaults of CreateBackfill.
+   *
+   * @generated from field: bool backfill = 3;
+   */
+  backfill: boolean;
 };
 
 /**
@@ -284,7 +382,7 @@ export type EnableScheduleRequest = Message<"batonpass.scheduler.v1.EnableSchedu
  * Use `create(EnableScheduleRequestSchema)` to create a new message.
  */
 export const EnableScheduleRequestSchema: GenMessage<EnableScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 10);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 13);
 
 /**
  * The schedule after the change.
@@ -298,6 +396,13 @@ export type EnableScheduleResponse = Message<"batonpass.scheduler.v1.EnableSched
    * @generated from field: batonpass.scheduler.v1.Schedule schedule = 1;
    */
   schedule?: Schedule;
+
+  /**
+   * The backfill that was asked for. Empty for none.
+   *
+   * @generated from field: string backfill_id = 2;
+   */
+  backfillId: string;
 };
 
 /**
@@ -305,7 +410,7 @@ export type EnableScheduleResponse = Message<"batonpass.scheduler.v1.EnableSched
  * Use `create(EnableScheduleResponseSchema)` to create a new message.
  */
 export const EnableScheduleResponseSchema: GenMessage<EnableScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 11);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 14);
 
 /**
  * Which schedule, and why.
@@ -333,7 +438,7 @@ export type DisableScheduleRequest = Message<"batonpass.scheduler.v1.DisableSche
  * Use `create(DisableScheduleRequestSchema)` to create a new message.
  */
 export const DisableScheduleRequestSchema: GenMessage<DisableScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 12);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 15);
 
 /**
  * The schedule after the change.
@@ -354,7 +459,7 @@ export type DisableScheduleResponse = Message<"batonpass.scheduler.v1.DisableSch
  * Use `create(DisableScheduleResponseSchema)` to create a new message.
  */
 export const DisableScheduleResponseSchema: GenMessage<DisableScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 13);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 16);
 
 /**
  * Which schedule.
@@ -389,7 +494,7 @@ export type RunScheduleRequest = Message<"batonpass.scheduler.v1.RunScheduleRequ
  * Use `create(RunScheduleRequestSchema)` to create a new message.
  */
 export const RunScheduleRequestSchema: GenMessage<RunScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 14);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 17);
 
 /**
  * The fire.
@@ -410,7 +515,7 @@ export type RunScheduleResponse = Message<"batonpass.scheduler.v1.RunScheduleRes
  * Use `create(RunScheduleResponseSchema)` to create a new message.
  */
 export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 15);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 18);
 
 /**
  * What to preview.
@@ -419,37 +524,30 @@ export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__P
  */
 export type PreviewScheduleRequest = Message<"batonpass.scheduler.v1.PreviewScheduleRequest"> & {
   /**
-   * A stored schedule. Either this or `spec`.
+   * A stored schedule. Either this or `draft`.
    *
    * @generated from field: string schedule_id = 1;
    */
   scheduleId: string;
 
   /**
-   * A specification that is not stored.
+   * A schedule that is not stored; only what says when counts, and `schedule_id` for `H`, jitter and spread. Checked as in CreateSchedule.
    *
-   * @generated from field: batonpass.scheduler.v1.ScheduleSpec spec = 2;
+   * @generated from field: batonpass.scheduler.v1.Schedule draft = 2;
    */
-  spec?: ScheduleSpec;
-
-  /**
-   * Zone for `spec`. Default `UTC`.
-   *
-   * @generated from field: string time_zone = 3;
-   */
-  timeZone: string;
+  draft?: Schedule;
 
   /**
    * How many, 1 to 1,000. Default 5.
    *
-   * @generated from field: int32 count = 4;
+   * @generated from field: int32 count = 3;
    */
   count: number;
 
   /**
    * Only instants after this one. Default: now.
    *
-   * @generated from field: google.protobuf.Timestamp from_time = 5;
+   * @generated from field: google.protobuf.Timestamp from_time = 4;
    */
   fromTime?: Timestamp;
 };
@@ -459,7 +557,7 @@ export type PreviewScheduleRequest = Message<"batonpass.scheduler.v1.PreviewSche
  * Use `create(PreviewScheduleRequestSchema)` to create a new message.
  */
 export const PreviewScheduleRequestSchema: GenMessage<PreviewScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 16);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 19);
 
 /**
  * The instants.
@@ -473,6 +571,13 @@ export type PreviewScheduleResponse = Message<"batonpass.scheduler.v1.PreviewSch
    * @generated from field: repeated batonpass.scheduler.v1.PreviewedFire fires = 1;
    */
   fires: PreviewedFire[];
+
+  /**
+   * What the schedule means, in English, one sentence for each specification and rule.
+   *
+   * @generated from field: repeated string description = 2;
+   */
+  description: string[];
 };
 
 /**
@@ -480,7 +585,7 @@ export type PreviewScheduleResponse = Message<"batonpass.scheduler.v1.PreviewSch
  * Use `create(PreviewScheduleResponseSchema)` to create a new message.
  */
 export const PreviewScheduleResponseSchema: GenMessage<PreviewScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 17);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 20);
 
 /**
  * One instant.
@@ -508,6 +613,34 @@ export type PreviewedFire = Message<"batonpass.scheduler.v1.PreviewedFire"> & {
    * @generated from field: string utc_offset = 3;
    */
   utcOffset: string;
+
+  /**
+   * When it is handed to the queue: later than `time` by jitter and spread.
+   *
+   * @generated from field: google.protobuf.Timestamp due_time = 4;
+   */
+  dueTime?: Timestamp;
+
+  /**
+   * What becomes of it as far as can be told: FIRED, or what calendars make of it.
+   *
+   * @generated from field: batonpass.scheduler.v1.Disposition disposition = 5;
+   */
+  disposition: Disposition;
+
+  /**
+   * More about that, in words. Empty when it simply fires.
+   *
+   * @generated from field: string detail = 6;
+   */
+  detail: string;
+
+  /**
+   * End of the blackout in which it falls: until then the queue holds its task. Unset for none.
+   *
+   * @generated from field: google.protobuf.Timestamp held_until = 7;
+   */
+  heldUntil?: Timestamp;
 };
 
 /**
@@ -515,7 +648,7 @@ export type PreviewedFire = Message<"batonpass.scheduler.v1.PreviewedFire"> & {
  * Use `create(PreviewedFireSchema)` to create a new message.
  */
 export const PreviewedFireSchema: GenMessage<PreviewedFire> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 18);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 21);
 
 /**
  * Whose fires.
@@ -550,6 +683,13 @@ export type ListFiresRequest = Message<"batonpass.scheduler.v1.ListFiresRequest"
    * @generated from field: batonpass.scheduler.v1.Disposition disposition = 4;
    */
   disposition: Disposition;
+
+  /**
+   * Only fires of this backfill. Default: every one.
+   *
+   * @generated from field: string backfill_id = 5;
+   */
+  backfillId: string;
 };
 
 /**
@@ -557,7 +697,7 @@ export type ListFiresRequest = Message<"batonpass.scheduler.v1.ListFiresRequest"
  * Use `create(ListFiresRequestSchema)` to create a new message.
  */
 export const ListFiresRequestSchema: GenMessage<ListFiresRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 19);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 22);
 
 /**
  * One page.
@@ -585,7 +725,7 @@ export type ListFiresResponse = Message<"batonpass.scheduler.v1.ListFiresRespons
  * Use `create(ListFiresResponseSchema)` to create a new message.
  */
 export const ListFiresResponseSchema: GenMessage<ListFiresResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 20);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 23);
 
 /**
  * Whose stats.
@@ -606,7 +746,7 @@ export type GetScheduleStatsRequest = Message<"batonpass.scheduler.v1.GetSchedul
  * Use `create(GetScheduleStatsRequestSchema)` to create a new message.
  */
 export const GetScheduleStatsRequestSchema: GenMessage<GetScheduleStatsRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 21);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 24);
 
 /**
  * Counts.
@@ -662,7 +802,7 @@ export type GetScheduleStatsResponse = Message<"batonpass.scheduler.v1.GetSchedu
  * Use `create(GetScheduleStatsResponseSchema)` to create a new message.
  */
 export const GetScheduleStatsResponseSchema: GenMessage<GetScheduleStatsResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 22);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 25);
 
 /**
  * Nothing to say.
@@ -677,7 +817,7 @@ export type AwaitHandoverRequest = Message<"batonpass.scheduler.v1.AwaitHandover
  * Use `create(AwaitHandoverRequestSchema)` to create a new message.
  */
 export const AwaitHandoverRequestSchema: GenMessage<AwaitHandoverRequest> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 23);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 26);
 
 /**
  * What was waited for.
@@ -698,7 +838,7 @@ export type AwaitHandoverResponse = Message<"batonpass.scheduler.v1.AwaitHandove
  * Use `create(AwaitHandoverResponseSchema)` to create a new message.
  */
 export const AwaitHandoverResponseSchema: GenMessage<AwaitHandoverResponse> = /*@__PURE__*/
-  messageDesc(file_batonpass_scheduler_v1_schedule_service, 24);
+  messageDesc(file_batonpass_scheduler_v1_schedule_service, 27);
 
 /**
  * Owns schedules.
@@ -718,7 +858,8 @@ export const ScheduleService: GenService<{
    * Creates a schedule. It first comes due after the time of the call.
    *
    * Repeating it with the same `request_id` returns the schedule as it was created by the first call. Errors: `ALREADY_EXISTS`; `INVALID_ARGUMENT`, also for an
-   * expression that can never match, an unknown zone, and catch-up ALL together with overlap SKIP.
+   * expression that can never match, an unknown zone or calendar, and catch-up ALL together with an overlap policy that neither buffers all nor allows all;
+   * `NOT_FOUND` for an unknown schedule template.
    *
    * @generated from rpc batonpass.scheduler.v1.ScheduleService.CreateSchedule
    */
@@ -726,6 +867,16 @@ export const ScheduleService: GenService<{
     methodKind: "unary";
     input: typeof CreateScheduleRequestSchema;
     output: typeof CreateScheduleResponseSchema;
+  },
+  /**
+   * Creates many schedules, each as if alone: one verdict for each, in the order of the request. Repeating it is safe for items with a `request_id`.
+   *
+   * @generated from rpc batonpass.scheduler.v1.ScheduleService.BatchCreateSchedules
+   */
+  batchCreateSchedules: {
+    methodKind: "unary";
+    input: typeof BatchCreateSchedulesRequestSchema;
+    output: typeof BatchCreateSchedulesResponseSchema;
   },
   /**
    * Returns a schedule. Errors: `NOT_FOUND`. Repeating it is safe.
@@ -808,7 +959,7 @@ export const ScheduleService: GenService<{
     output: typeof RunScheduleResponseSchema;
   },
   /**
-   * Shows the next instants of a schedule or of a specification, by the function that fires them. Repeating it is safe.
+   * Shows the next instants of a schedule, stored or not, by the function that fires them, and says in words what it means. Repeating it is safe.
    * Errors: `NOT_FOUND`; `INVALID_ARGUMENT` as in CreateSchedule.
    *
    * @generated from rpc batonpass.scheduler.v1.ScheduleService.PreviewSchedule
