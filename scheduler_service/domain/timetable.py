@@ -10,14 +10,17 @@ from scheduler_service.domain.daylight import ElapsedTime, FixedHours
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.interval import Interval
 from scheduler_service.domain.spec import (
+    CalendarIntervalSpec,
     CronSpec,
     EventSpec,
     IntervalSpec,
     OneShotSpec,
+    RecurrenceSpec,
     Spec,
     UnreadableSpec,
 )
-from scheduler_service.domain.zones import zone
+from scheduler_service.domain.timing import Timing
+from scheduler_service.domain.zones import Zone, zone
 
 REMEMBERED: Final = 8
 
@@ -82,9 +85,16 @@ class Remembered:
 
 
 @lru_cache(maxsize=8192)
-def timetable(spec: Spec, time_zone: str) -> Timetable:
-    """The instants of `spec`; events have none. Raises InvalidSchedule for what cannot be read."""
-    where = zone(time_zone)
+def timetable(timing: Timing, seed: str = "") -> Timetable:
+    """The instants of `timing`; events have none. `seed` (the schedule's id) chooses the values of `H`.
+
+    Raises InvalidSchedule for what cannot be read.
+    """
+    where = zone(timing.time_zone)
+    return _of_spec(timing.specs[0], where)
+
+
+def _of_spec(spec: Spec, where: Zone) -> Timetable:
     match spec:
         case CronSpec():
             parsed = cron.parse(spec)
@@ -96,6 +106,8 @@ def timetable(spec: Spec, time_zone: str) -> Timetable:
             return Once(spec.at)
         case EventSpec():
             return Once(None)
+        case CalendarIntervalSpec() | RecurrenceSpec():
+            raise InvalidSchedule("kind", "calendar intervals and recurrence rules are not supported")
         case UnreadableSpec():
             raise InvalidSchedule("kind", f"kind {spec.kind} is not known to this version")
         case _:

@@ -9,8 +9,13 @@ from cronsim import CronSim
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.spec import CronSpec, SecondsField
 from scheduler_service.domain.timetable import Timetable, timetable
+from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.zones import Zone, local_time, utc_offset, zone
 from tests.support.walker import utc, walk
+
+
+def of_cron(expression: str, name: str, seconds: SecondsField = SecondsField.NONE) -> Timetable:
+    return timetable(Timing(specs=(CronSpec(expression, seconds),), time_zone=name))
 
 
 def runs(table: Timetable, after: datetime, until: datetime) -> list[datetime]:
@@ -25,7 +30,7 @@ def runs(table: Timetable, after: datetime, until: datetime) -> list[datetime]:
 def runs_of(expression: str, name: str, after: str, until: str) -> list[str]:
     """What runs, on the clock of the zone with its offset."""
     where = zone(name)
-    found = runs(timetable(CronSpec(expression), name), utc(after), utc(until))
+    found = runs(of_cron(expression, name), utc(after), utc(until))
     return [f"{local_time(where, instant)}{utc_offset(where, instant)}" for instant in found]
 
 
@@ -166,7 +171,7 @@ PANEL = [
 def test_panel_agrees_with_the_walker_around_each_change(name: str, start: str) -> None:
     after, until = utc(start), utc(start) + timedelta(days=3)
     for expression in PANEL:
-        table = timetable(CronSpec(expression), name)
+        table = of_cron(expression, name)
         expected = walk(expression, name, after, until)
         assert runs(table, after, until) == expected, expression
         assert table.count(after, until) == len(expected), expression
@@ -177,7 +182,7 @@ def test_next_and_previous_agree_around_each_change(name: str, start: str) -> No
     """Both walk the same set: from any moment, neither steps over a member nor invents one."""
     step = timedelta(minutes=17, seconds=13, microseconds=7)
     for expression in PANEL:
-        table = timetable(CronSpec(expression), name)
+        table = of_cron(expression, name)
         moment = utc(start)
         while moment < utc(start) + timedelta(days=3):
             following, last = table.next_after(moment), table.previous_at_or_before(moment)
@@ -198,7 +203,7 @@ def test_seconds_agree_with_the_walker(name: str) -> None:
         for expression in ("*/7 * * * * *", "10-20 30 1,2,3 * * *", "0 0 */2 * * *", "59 59 0-3 * * *"):
             minute, *_ = fields = expression.split()
             last = " ".join([*fields[1:], minute])
-            table = timetable(CronSpec(expression, SecondsField.FIRST), name)
+            table = of_cron(expression, name, SecondsField.FIRST)
             assert runs(table, after, until) == walk(last, name, after, until, second), expression
 
 
@@ -207,7 +212,7 @@ def test_cronsim_agrees_where_its_rules_are_ours() -> None:
     for expression in ("30 2 * * *", "0 3 * * *", "30 1 * * *", "0 12 * * MON", "0 0 1 * *", "*/10 * * * *"):
         for name in ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Casablanca"):
             start = utc("2026-01-01T00:00")
-            table = timetable(CronSpec(expression), name)
+            table = of_cron(expression, name)
             theirs = CronSim(expression, start.astimezone(ZoneInfo(name)))
             moment = start
             for _ in range(400):
@@ -218,7 +223,7 @@ def test_cronsim_agrees_where_its_rules_are_ours() -> None:
 
 
 def test_years_ahead_cost_no_walk_through_every_day() -> None:
-    table = timetable(CronSpec("0 * 29 2 *"), "Europe/Berlin")
+    table = of_cron("0 * 29 2 *", "Europe/Berlin")
     assert table.next_after(utc("2097-01-01T00:00")) == utc("2104-02-28T23:00")
 
 
