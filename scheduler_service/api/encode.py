@@ -15,13 +15,16 @@ from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Fire
 from scheduler_service.domain.schedule import Definition, Schedule, Stats, Totals
 from scheduler_service.domain.spec import (
+    CalendarIntervalSpec,
     CronSpec,
     EventSpec,
     IntervalSpec,
     OneShotSpec,
+    RecurrenceSpec,
     Spec,
     UnreadableSpec,
 )
+from scheduler_service.domain.timing import Timing
 
 DEFAULT_PRIORITY: Final = 5
 DEFAULT_TIMEOUT: Final = timedelta(hours=1)
@@ -48,15 +51,38 @@ def schedule(value: Schedule) -> schedule_pb2.Schedule:
 
 def definition(value: Definition) -> schedule_pb2.Schedule:
     """What the caller decided, without defaults; a specification that cannot be read is left out."""
-    message = schedule_pb2.Schedule(
-        time_zone=value.time_zone,
-        template=_template(value.template),
-        overlap_policy=int(value.overlap),  # type: ignore[arg-type]
-        catch_up_policy=int(value.catch_up),  # type: ignore[arg-type]
-    )
+    message = timing(value.timing)
+    message.template.CopyFrom(_template(value.template))
+    message.overlap_policy = int(value.overlap)  # type: ignore[assignment]
+    message.catch_up_policy = int(value.catch_up)  # type: ignore[assignment]
     message.catchup_window.FromTimedelta(value.window)
-    if not isinstance(value.spec, UnreadableSpec):
-        message.specs.append(spec(value.spec))
+    message.max_runs = value.max_runs
+    message.pause_on_failure = value.pause_on_failure
+    message.labels.update(value.labels)
+    if value.source is not None:
+        message.source.template_id = value.source.template_id
+        message.source.version = value.source.version
+        message.source.parameters.update(value.source.parameters)
+    return message
+
+
+def timing(value: Timing) -> schedule_pb2.Schedule:
+    """Everything of a schedule that says when, the rest empty."""
+    message = schedule_pb2.Schedule(
+        specs=[spec(each) for each in value.specs if not isinstance(each, UnreadableSpec)],
+        time_zone=value.time_zone,
+        exclusions=[spec(each) for each in value.exclusions if not isinstance(each, UnreadableSpec)],
+        gap_policy=int(value.gap),  # type: ignore[arg-type]
+        fold_policy=int(value.fold),  # type: ignore[arg-type]
+        include_calendars=value.include_calendars,
+        exclude_calendars=value.exclude_calendars,
+        calendar_disposition=int(value.closed),  # type: ignore[arg-type]
+    )
+    _set(message.start_time, value.start)
+    _set(message.end_time, value.end)
+    for name, stretch in (("jitter", value.jitter), ("spread", value.spread)):
+        if stretch:
+            getattr(message, name).FromTimedelta(stretch)
     return message
 
 
@@ -67,17 +93,39 @@ def spec(value: Spec) -> schedule_pb2.ScheduleSpec:
         case CronSpec():
             message.cron.expression = value.expression
             message.cron.seconds = int(value.seconds)  # type: ignore[assignment]
+            message.cron.day_match = int(value.day_match)  # type: ignore[assignment]
         case IntervalSpec():
             message.interval.every.FromTimedelta(value.every)
             message.interval.phase.FromTimedelta(value.phase)
         case OneShotSpec():
             message.one_shot.time.FromDatetime(value.at)
+        case CalendarIntervalSpec():
+            message.calendar_interval.every = value.every
+            message.calendar_interval.unit = int(value.unit)  # type: ignore[assignment]
+            message.calendar_interval.start = value.start.isoformat(timespec="seconds")
+        case RecurrenceSpec():
+            message.recurrence.rule = value.rule
+            message.recurrence.start = value.start.isoformat(timespec="seconds")
         case EventSpec():
-            message.event.type = value.type
+            message.event.CopyFrom(_event_spec(value))
         case UnreadableSpec():
-            raise ValueError(f"kind {value.kind} cannot be read")
+            raise ValueError(f"{value.reason} cannot be read")
         case _:
             assert_never(value)
+    return message
+
+
+def _event_spec(value: EventSpec) -> schedule_pb2.EventSpec:
+    message = schedule_pb2.EventSpec(
+        type=value.type, pattern=value.pattern, cel=value.cel, payload_template=value.payload_template
+    )
+    if value.debounce is not None:
+        message.debounce.FromTimedelta(value.debounce)
+    if value.throttle is not None:
+        message.throttle.FromTimedelta(value.throttle)
+    if value.batch is not None:
+        message.batch.max_events = value.batch.max_events
+        message.batch.max_wait.FromTimedelta(value.batch.max_wait)
     return message
 
 
@@ -88,6 +136,8 @@ def stats(value: Stats) -> schedule_pb2.ScheduleStats:
         failure_count=value.failure_count,
         success_count=value.success_count,
         fire_count=value.fire_count,
+        run_count=value.run_count,
+        failures_in_row=value.failures_in_row,
     )
     if value.average_duration is not None:
         message.average_duration.FromTimedelta(value.average_duration)
@@ -109,6 +159,7 @@ def fire(value: Fire) -> schedule_pb2.Fire:
         event=value.event,
         generation=value.generation,
         actor=value.actor,
+        backfill_id=value.backfill_id,
     )
     message.nominal_time.FromDatetime(value.nominal)
     message.fire_time.FromDatetime(value.fired_at)

@@ -10,7 +10,28 @@ from google.protobuf.message import Message
 
 from service_kit.errors import InvalidArgument
 
-CHANGEABLE: Final = ("specs", "time_zone", "template", "overlap_policy", "catch_up_policy", "catchup_window")
+CHANGEABLE: Final = (
+    "specs",
+    "time_zone",
+    "exclusions",
+    "start_time",
+    "end_time",
+    "gap_policy",
+    "fold_policy",
+    "include_calendars",
+    "exclude_calendars",
+    "calendar_disposition",
+    "jitter",
+    "spread",
+    "template",
+    "overlap_policy",
+    "catch_up_policy",
+    "catchup_window",
+    "max_runs",
+    "pause_on_failure",
+    "labels",
+    "source",
+)
 _FIELD: Final = "update_mask.paths"
 
 
@@ -43,7 +64,9 @@ def _merge(source: Message, target: Message, path: str) -> None:
     target.ClearField(name)
     field = source.DESCRIPTOR.fields_by_name[name]
     value = getattr(source, name)
-    if field.is_repeated:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        getattr(target, name).update(value)
+    elif field.is_repeated:
         getattr(target, name).extend(value)
     elif field.has_presence and not source.HasField(name):
         return

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from batonpass.scheduler.v1 import schedule_pb2
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceServicer
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler_service.api import decode, encode, masks
 from scheduler_service.api.texts import refuse_nul
@@ -15,6 +17,7 @@ from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.ledger import Ledger
 from scheduler_service.app.preview import Preview
 from scheduler_service.app.schedules import Creation, Schedules
+from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap
@@ -127,12 +130,12 @@ class ScheduleService(ScheduleServiceServicer):
     ) -> pb.PreviewScheduleResponse:
         """Documented in schedule_service.proto."""
         refuse_nul(request)
-        count, after = request.count or DEFAULT_PREVIEW, None
-        if request.HasField("from_time"):
-            after = decode.instant(request.from_time, "from_time")
-        if request.HasField("spec"):
-            spec = decode.spec(request.spec, "spec.")
-            found = self._preview.of_spec(spec, request.time_zone, after, count)
+        count = request.count or DEFAULT_PREVIEW
+        after = _reachable(request.from_time, "from_time") if request.HasField("from_time") else None
+        if request.HasField("draft"):
+            with _paths_below("draft."):
+                timing = decode.timing(_checked_draft(request.draft))
+                found = self._preview.of_timing(timing, request.draft.schedule_id, after, count)
         else:
             found = await self._preview.of_schedule(current_caller(), request.schedule_id, after, count)
         return pb.PreviewScheduleResponse(fires=[encode.previewed(each) for each in found])
@@ -178,6 +181,24 @@ def _creation(request: pb.CreateScheduleRequest) -> Creation:
         request_id=request.request_id,
         fingerprint=hashlib.sha256(asked.SerializeToString(deterministic=True)).digest(),
     )
+
+
+def _reachable(stamp: Timestamp, field: str) -> datetime:
+    instant = decode.instant(stamp, field)
+    if not is_within_reach(instant):
+        raise InvalidSchedule(field, "must lie in the years 1970 to 8999")
+    return instant
+
+
+def _checked_draft(draft: schedule_pb2.Schedule) -> schedule_pb2.Schedule:
+    """The draft, held against the rules of the protos as if it had an id and a handler."""
+    whole = schedule_pb2.Schedule()
+    whole.CopyFrom(draft)
+    whole.schedule_id = draft.schedule_id or "draft"
+    whole.template.Clear()
+    whole.template.handler = "name:draft"
+    validate(pb.CreateScheduleRequest(schedule=whole))
+    return draft
 
 
 @contextmanager

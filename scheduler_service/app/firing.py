@@ -97,6 +97,6 @@ def _fire(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) ->
 def _zone(schedule: Schedule) -> Zone:
     """UTC for a zone that the database of zones no longer has: a run by hand still works."""
     try:
-        return zone(schedule.definition.time_zone)
+        return zone(schedule.definition.timing.time_zone)
     except InvalidSchedule:
         return zone("")

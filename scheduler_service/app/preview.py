@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler_service.app.schedules import Schedules
-from scheduler_service.domain.daylight import is_within_reach
-from scheduler_service.domain.errors import InvalidSchedule
-from scheduler_service.domain.rules import check_spec
-from scheduler_service.domain.spec import Spec
+from scheduler_service.domain.rules import check_timing
 from scheduler_service.domain.timetable import timetable
+from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.zones import local_time, utc_offset, zone
 from service_kit.caller import Caller
 from service_kit.clock import Clock
@@ -24,7 +22,7 @@ class Previewed:
 
 
 class Preview:
-    """Previews stored schedules and specifications that are not stored."""
+    """Previews stored schedules and timings that are not stored."""
 
     def __init__(self, schedules: Schedules, clock: Clock) -> None:
         self._schedules = schedules
@@ -35,18 +33,16 @@ class Preview:
     ) -> list[Previewed]:
         """The next `count` instants after `after` (default now). Raises ScheduleNotFound, InvalidSchedule."""
         definition = (await self._schedules.get(caller, schedule_id)).definition
-        return self._instants(definition.spec, definition.time_zone, after, count)
+        return self._instants(definition.timing, schedule_id, after, count)
 
-    def of_spec(self, spec: Spec, time_zone: str, after: datetime | None, count: int) -> list[Previewed]:
-        """The same for a specification. Raises InvalidSchedule."""
-        check_spec(spec, time_zone, "spec.")
-        return self._instants(spec, time_zone, after, count)
+    def of_timing(self, timing: Timing, seed: str, after: datetime | None, count: int) -> list[Previewed]:
+        """The same for a timing that is not stored. Raises InvalidSchedule. `seed`: id of its schedule."""
+        check_timing(timing, seed)
+        return self._instants(timing, seed, after, count)
 
-    def _instants(self, spec: Spec, time_zone: str, after: datetime | None, count: int) -> list[Previewed]:
+    def _instants(self, timing: Timing, seed: str, after: datetime | None, count: int) -> list[Previewed]:
         start = after or self._clock.now()
-        if not is_within_reach(start):
-            raise InvalidSchedule("from_time", "must lie in the years 1970 to 8999")
-        table, where = timetable(spec, time_zone), zone(time_zone)
+        table, where = timetable(timing, seed), zone(timing.time_zone)
         found: list[Previewed] = []
         instant = table.next_after(start)
         while instant is not None and len(found) < count:

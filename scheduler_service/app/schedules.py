@@ -62,7 +62,7 @@ class Schedules:
 
         With a request id it is repeatable: the schedule comes back as the first call made it.
         """
-        check_definition(creation.definition)
+        check_definition(creation.definition, creation.schedule_id)
         schedule = _made(caller, creation, self._clock.now())
         created = await self._database.unit(
             lambda connection: self._create(connection, caller, schedule, creation)
@@ -119,11 +119,11 @@ class Schedules:
             if generation not in (0, schedule.generation):
                 raise GenerationChanged(schedule_id, generation, schedule.generation)
             definition = redefine(schedule)
-            check_definition(definition)
+            check_definition(definition, schedule_id)
             if definition == schedule.definition and not schedule.invalid_reason:
                 return Change(schedule, [])
-            is_settled = await _has_record(connection, schedule, definition)
-            return edit(schedule, definition, now, is_settled=is_settled)
+            reopen = await _unrecorded(connection, schedule, definition, now)
+            return edit(schedule, definition, now, reopen=reopen)
 
         return await self._change(caller, schedule_id, "update", decide, detail)
 
@@ -255,15 +255,24 @@ async def _created_before(connection: AsyncConnection, caller: Caller, creation:
     return schedule
 
 
-async def _has_record(connection: AsyncConnection, schedule: Schedule, definition: Definition) -> bool:
-    spec = definition.spec
-    if not isinstance(spec, OneShotSpec):
-        return False
-    return await fires.has_record(connection, schedule.incarnation, spec.at)
+async def _unrecorded(
+    connection: AsyncConnection, schedule: Schedule, definition: Definition, now: datetime
+) -> datetime | None:
+    """The earliest of new one-shots whose time has passed and of which there is no record."""
+    specs = definition.timing.specs
+    if definition.timing == schedule.definition.timing:
+        return None
+    past = sorted(spec.at for spec in specs if isinstance(spec, OneShotSpec) and spec.at <= now)
+    if any(not isinstance(spec, OneShotSpec) for spec in specs):
+        return None
+    for at in past:
+        if not await fires.has_record(connection, schedule.incarnation, at):
+            return at
+    return None
 
 
 def _made(caller: Caller, creation: Creation, now: datetime) -> Schedule:
-    watermark = start_watermark(creation.definition.spec, now)
+    watermark = start_watermark(creation.definition.timing, now)
     schedule = Schedule(
         namespace=caller.namespace,
         schedule_id=creation.schedule_id,

@@ -17,6 +17,8 @@ class CatchUp(IntEnum):
     DEFAULT = 0
     LATEST = 1
     ALL = 2
+    EARLIEST = 3
+    NONE = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ instants that it covers.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule, StillCatchingUp
-from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
-from scheduler_service.domain.spec import EventSpec
+from scheduler_service.domain.schedule import Definition, Schedule
+
+_TICK = timedelta(microseconds=1)
 
 MAX_ROUNDS: Final = 10
 """A change settles at most this many plans of 1,000 fires; beyond it the caller repeats later."""
@@ -63,19 +64,21 @@ def _switch(schedule: Schedule, now: datetime, enabled: bool, note: str, actor: 
     return Change(_from(switched, switched.watermark), change.settled)
 
 
-def edit(schedule: Schedule, definition: Definition, now: datetime, *, is_settled: bool) -> Change:
+def edit(
+    schedule: Schedule, definition: Definition, now: datetime, *, reopen: datetime | None = None
+) -> Change:
     """Puts another definition in force from `now` on.
 
-    `is_settled` tells, of a new one-shot whose time has passed, whether this incarnation has a record of that
-    instant already; if not, the instant is due at once.
+    `reopen` is a one-shot of the new definition whose time has passed and of which this incarnation has no
+    record: it is due at once.
     """
     change = settle(schedule, now)
     watermark = max(change.schedule.watermark, now)
-    if definition.spec == schedule.definition.spec and isinstance(definition.spec, EventSpec):
+    if definition.timing.event is not None and definition.timing == schedule.definition.timing:
         # It has listened all the time.
         watermark = schedule.watermark
-    elif definition.spec != schedule.definition.spec and not is_settled:
-        watermark = min(watermark, start_watermark(definition.spec, watermark))
+    elif reopen is not None:
+        watermark = min(watermark, reopen - _TICK)
     edited = _changed(change.schedule, now, definition=definition, invalid_reason="")
     return Change(_from(edited, watermark), change.settled)
 

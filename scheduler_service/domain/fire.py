@@ -18,6 +18,7 @@ class FireKind(IntEnum):
     TIME = 1
     EVENT = 2
     MANUAL = 3
+    BACKFILL = 4
 
 
 class Disposition(IntEnum):
@@ -28,9 +29,13 @@ class Disposition(IntEnum):
     SKIPPED_OVERLAP = 3
     REJECTED = 4
     COALESCED = 5
+    SKIPPED_CALENDAR = 6
+    DEFERRED = 7
     MISSED_WINDOW = 8
     PAUSED = 9
     LOOP_CUT = 10
+    BATCHED = 11
+    THROTTLED = 12
 
 
 VERDICTS: Final = (Disposition.FIRED, Disposition.SKIPPED_OVERLAP, Disposition.REJECTED)
@@ -92,3 +97,4 @@ class Fire:
     event: str
     generation: int
     actor: str
+    backfill_id: str = ""

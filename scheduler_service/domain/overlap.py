@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from scheduler_service.domain.spec import EventSpec, Spec
+from scheduler_service.domain.timing import Timing
 
 
 class Overlap(IntEnum):
@@ -10,12 +10,15 @@ class Overlap(IntEnum):
 
     DEFAULT = 0
     SKIP = 1
+    BUFFER_ONE = 2
     BUFFER_ALL = 3
+    CANCEL_OTHER = 4
+    TERMINATE_OTHER = 5
     ALLOW_ALL = 6
 
 
-def effective_overlap(overlap: Overlap, spec: Spec) -> Overlap:
+def effective_overlap(overlap: Overlap, timing: Timing) -> Overlap:
     """The policy in force: unset means SKIP for time, BUFFER_ALL for events."""
     if overlap is not Overlap.DEFAULT:
         return overlap
-    return Overlap.BUFFER_ALL if isinstance(spec, EventSpec) else Overlap.SKIP
+    return Overlap.SKIP if timing.event is None else Overlap.BUFFER_ALL

@@ -9,12 +9,9 @@ from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.events import SYSTEM_TYPES, Event
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
-from scheduler_service.domain.spec import (
-    EventSpec,
-    OneShotSpec,
-    Spec,
-)
+from scheduler_service.domain.spec import OneShotSpec
 from scheduler_service.domain.timetable import Timetable, timetable
+from scheduler_service.domain.timing import Timing
 
 DEFAULT_WINDOW: Final = timedelta(hours=1)
 DEFAULT_ZONE: Final = "UTC"
@@ -22,11 +19,20 @@ _TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSource:
+    """The version of a schedule template that a definition was made of, and the values of its parameters."""
+
+    template_id: str
+    version: int
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Sorted by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """What a caller decides about a schedule."""
 
-    spec: Spec
-    time_zone: str
+    timing: Timing
     template: bytes
     """What to run: opaque here, handed to the queue as it is."""
     has_payload: bool
@@ -34,6 +40,13 @@ class Definition:
     overlap: Overlap
     catch_up: CatchUp
     window: timedelta
+    max_runs: int = 0
+    """Most fires that reach the queue; 0 = no limit."""
+    pause_on_failure: int = 0
+    """Disables it after so many failures in a row; 0 = never."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Sorted by name."""
+    source: TemplateSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +60,9 @@ class Stats:
     """Sum over the successes."""
     last_execute_at: datetime | None = None
     fire_count: int = 0
+    run_count: int = 0
+    """Fires that reached the queue, runs by hand and backfills apart."""
+    failures_in_row: int = 0
 
     @property
     def average_duration(self) -> timedelta | None:
@@ -79,24 +95,30 @@ class Schedule:
     @property
     def overlap(self) -> Overlap:
         """The policy in force."""
-        return effective_overlap(self.definition.overlap, self.definition.spec)
+        return effective_overlap(self.definition.overlap, self.definition.timing)
 
     @property
     def timetable(self) -> Timetable:
         """Its instants. Raises InvalidSchedule when this version cannot read the stored specification."""
-        return timetable(self.definition.spec, self.definition.time_zone)
+        return timetable(self.definition.timing, self.schedule_id)
 
     @property
     def listens_to_system(self) -> bool:
         """Whether it is triggered by events that the scheduler itself emits."""
-        return self.enabled and listened_type(self.definition.spec) in SYSTEM_TYPES
+        return self.enabled and self.listened_type in SYSTEM_TYPES
+
+    @property
+    def listened_type(self) -> str | None:
+        """Type of the events that trigger it; None for time."""
+        event = self.definition.timing.event
+        return None if event is None else event.type
 
     def hears(self, event: Event) -> bool:
         """Whether `event` triggers it: of its type and, when a task made it, not from before it listened."""
         if not self.enabled or self.invalid_reason or self.namespace != event.namespace:
             return False
         is_new = event.depth == 0 or event.time >= self.watermark
-        return is_new and listened_type(self.definition.spec) == event.type
+        return is_new and self.listened_type == event.type
 
     def due(self, now: datetime, limit: int = FIRES_PER_STEP) -> Plan:
         """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled."""
@@ -123,11 +145,7 @@ class Totals:
     pending_fires: int
 
 
-def listened_type(spec: Spec) -> str | None:
-    """Type of the events that trigger it; None for time."""
-    return spec.type if isinstance(spec, EventSpec) else None
-
-
-def start_watermark(spec: Spec, now: datetime) -> datetime:
-    """Where a new specification starts: now, but just before a one-shot whose time has passed."""
-    return min(now, spec.at - _TICK) if isinstance(spec, OneShotSpec) else now
+def start_watermark(timing: Timing, now: datetime) -> datetime:
+    """Where a new definition starts: now, but just before the first of one-shots whose time has passed."""
+    times = [spec.at for spec in timing.specs if isinstance(spec, OneShotSpec)]
+    return min(now, min(times) - _TICK) if times and len(times) == len(timing.specs) else now

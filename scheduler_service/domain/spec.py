@@ -98,9 +98,9 @@ class EventSpec:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSpec:
-    """A stored specification of a kind that this version does not know."""
+    """A stored specification that this version does not know."""
 
-    kind: int
+    reason: str
 
 
 TimeSpec = CronSpec | IntervalSpec | OneShotSpec | CalendarIntervalSpec | RecurrenceSpec

@@ -109,6 +109,6 @@ def _of_spec(spec: Spec, where: Zone) -> Timetable:
         case CalendarIntervalSpec() | RecurrenceSpec():
             raise InvalidSchedule("kind", "calendar intervals and recurrence rules are not supported")
         case UnreadableSpec():
-            raise InvalidSchedule("kind", f"kind {spec.kind} is not known to this version")
+            raise InvalidSchedule("kind", f"is not known to this version: {spec.reason}")
         case _:
             assert_never(spec)

@@ -1,23 +1,18 @@
 """Between rows and the domain's values."""
 
+import json
+from collections.abc import Iterable
 from datetime import timedelta
-from enum import IntEnum
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Disposition, Fire, FireKind
 from scheduler_service.domain.overlap import Overlap
-from scheduler_service.domain.schedule import Definition, Schedule, Stats
-from scheduler_service.domain.spec import (
-    CronSpec,
-    EventSpec,
-    IntervalSpec,
-    OneShotSpec,
-    SecondsField,
-    Spec,
-    UnreadableSpec,
-)
+from scheduler_service.domain.schedule import Definition, Schedule, Stats, TemplateSource
+from scheduler_service.domain.spec import UnreadableSpec
+from scheduler_service.domain.timing import Timing
+from scheduler_service.store.timings import timing_of, timing_text
 
 
 class Row(Protocol):
@@ -29,15 +24,6 @@ class Row(Protocol):
 
 
 _MS = timedelta(milliseconds=1)
-
-
-class Kind(IntEnum):
-    """`schedules.kind`."""
-
-    CRON = 1
-    INTERVAL = 2
-    ONE_SHOT = 3
-    EVENT = 4
 
 
 def schedule_of(row: Row) -> Schedule:
@@ -98,6 +84,7 @@ def fire_of(row: Row) -> Fire:
         event=row["event"],
         generation=row["generation"],
         actor=row["actor"],
+        backfill_id=row["backfill_id"],
     )
 
 
@@ -124,6 +111,8 @@ def stats_of_sums(row: Row) -> Stats:
         success_duration=int(row["success_ms"] or 0) * _MS,
         last_execute_at=row["last_execute_at"],
         fire_count=int(row["fire_count"] or 0),
+        run_count=int(row["run_count"] or 0),
+        failures_in_row=int(row["failures_in_row"] or 0),
     )
 
 
@@ -135,77 +124,66 @@ def _stats_of(row: Row) -> Stats:
 
 def _definition_of(row: Row) -> Definition:
     """What this version cannot read becomes an UnreadableSpec, so that one row never hides the others."""
+    timing = timing_of(row["timing"])
     try:
-        spec, overlap, catch_up = _spec_of(row), Overlap(row["overlap"]), CatchUp(row["catch_up"])
-    except (ValueError, TypeError):
-        spec, overlap, catch_up = UnreadableSpec(row["kind"]), Overlap.DEFAULT, CatchUp.DEFAULT
+        overlap, catch_up = Overlap(row["overlap"]), CatchUp(row["catch_up"])
+    except ValueError as error:
+        timing, overlap, catch_up = _unreadable(str(error)), Overlap.DEFAULT, CatchUp.DEFAULT
     return Definition(
-        spec=spec,
-        time_zone=row["time_zone"],
+        timing=timing,
         template=row["template"],
         has_payload=row["has_payload"],
         overlap=overlap,
         catch_up=catch_up,
         window=row["catchup_window_ms"] * _MS,
+        max_runs=row["max_runs"],
+        pause_on_failure=row["pause_on_failure"],
+        labels=tuple(_pair(label) for label in row["labels"]),
+        source=_source_of(row),
     )
 
 
-def _spec_of(row: Row) -> Spec:
-    """Raises ValueError or TypeError for a kind or value that is not known, or missing."""
-    match Kind(row["kind"]):
-        case Kind.CRON:
-            return CronSpec(_present(row["expression"]), SecondsField(row["seconds_field"]))
-        case Kind.INTERVAL:
-            return IntervalSpec(row["every_ms"] * _MS, row["phase_ms"] * _MS)
-        case Kind.ONE_SHOT:
-            return OneShotSpec(_present(row["at"]))
-        case Kind.EVENT:
-            return EventSpec(_present(row["event_type"]))
+def _source_of(row: Row) -> TemplateSource | None:
+    if row["source_id"] is None:
+        return None
+    return TemplateSource(
+        template_id=row["source_id"],
+        version=row["source_version"],
+        parameters=tuple(sorted(json.loads(row["source_parameters"]).items())),
+    )
 
 
-def _present(value: Any) -> Any:
-    if value is None:
-        raise ValueError("missing")
-    return value
+def _unreadable(reason: str) -> Timing:
+    return Timing(specs=(UnreadableSpec(reason),))
 
 
 def _columns_of_definition(definition: Definition) -> dict[str, Any]:
     """Nothing for what could not be read: it is left as it is."""
-    if isinstance(definition.spec, UnreadableSpec):
+    timing, source = definition.timing, definition.source
+    if any(isinstance(spec, UnreadableSpec) for spec in timing.specs):
         return {}
     return {
-        **_columns_of_spec(definition.spec),
-        "time_zone": definition.time_zone,
+        "timing": timing_text(timing),
+        "event_type": None if timing.event is None else timing.event.type,
         "template": definition.template,
         "has_payload": definition.has_payload,
         "overlap": int(definition.overlap),
         "catch_up": int(definition.catch_up),
         "catchup_window_ms": definition.window // _MS,
+        "max_runs": definition.max_runs,
+        "pause_on_failure": definition.pause_on_failure,
+        "labels": labels_text(definition.labels),
+        "source_id": None if source is None else source.template_id,
+        "source_version": None if source is None else source.version,
+        "source_parameters": None if source is None else json.dumps(dict(source.parameters)),
     }
 
 
-def _columns_of_spec(spec: Spec) -> dict[str, Any]:
-    columns: dict[str, Any] = dict.fromkeys(
-        ("expression", "seconds_field", "every_ms", "phase_ms", "at", "event_type")
-    )
-    match spec:
-        case CronSpec():
-            return columns | {
-                "kind": Kind.CRON,
-                "expression": spec.expression,
-                "seconds_field": int(spec.seconds),
-            }
-        case IntervalSpec():
-            return columns | {
-                "kind": Kind.INTERVAL,
-                "every_ms": spec.every // _MS,
-                "phase_ms": spec.phase // _MS,
-            }
-        case OneShotSpec():
-            return columns | {"kind": Kind.ONE_SHOT, "at": spec.at}
-        case EventSpec():
-            return columns | {"kind": Kind.EVENT, "event_type": spec.type}
-        case UnreadableSpec():
-            raise ValueError(f"kind {spec.kind} cannot be written")
-        case _:
-            assert_never(spec)
+def labels_text(labels: Iterable[tuple[str, str]]) -> list[str]:
+    """`name=value`, sorted."""
+    return [f"{name}={value}" for name, value in sorted(labels)]
+
+
+def _pair(label: str) -> tuple[str, str]:
+    name, _, value = label.partition("=")
+    return name, value

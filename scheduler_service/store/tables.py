@@ -57,7 +57,7 @@ def _one_of(column: str, values: object) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({numbers})", name=f"{column}_is_known")
 
 
-# `kind` has no CHECK: a row of a kind that a newer version wrote is reported by an older one, not refused.
+# `timing` is JSON, see `timings`; one that a newer version wrote is reported by an older one, not refused.
 # `next_fire` is null for events, when disabled and when nothing is left. Every instant up to `watermark` has
 # its record in `fires`.
 schedules = Table(
@@ -67,19 +67,19 @@ schedules = Table(
     _name("schedule_id", primary_key=True),
     Column("incarnation", UUID, nullable=False),
     Column("generation", BigInteger, nullable=False),
-    Column("kind", SmallInteger, nullable=False),
-    _text("expression", nullable=True),
-    Column("seconds_field", SmallInteger),
-    Column("every_ms", BigInteger),
-    Column("phase_ms", BigInteger),
-    _instant("at", nullable=True),
+    _text("timing"),
     _text("event_type", nullable=True),
-    _text("time_zone"),
     Column("template", LargeBinary, nullable=False),
     Column("has_payload", Boolean, nullable=False),
     Column("overlap", SmallInteger, nullable=False),
     Column("catch_up", SmallInteger, nullable=False),
     Column("catchup_window_ms", BigInteger, nullable=False),
+    Column("max_runs", BigInteger, nullable=False),
+    Column("pause_on_failure", Integer, nullable=False),
+    Column("labels", ARRAY(Text), nullable=False),
+    _text("source_id", nullable=True),
+    Column("source_version", BigInteger),
+    _text("source_parameters", nullable=True),
     Column("enabled", Boolean, nullable=False),
     _text("note", default=""),
     _text("note_actor", default=""),
@@ -104,6 +104,14 @@ schedules = Table(
         postgresql_where=text("enabled AND event_type IS NOT NULL"),
     ),
     Index("schedules_invalid", "incarnation", postgresql_where=text("invalid_reason <> ''")),
+    Index("schedules_labels", "labels", postgresql_using="gin", postgresql_where=text("labels <> '{}'")),
+    Index(
+        "schedules_of_source",
+        "namespace",
+        "source_id",
+        "schedule_id",
+        postgresql_where=text("source_id IS NOT NULL"),
+    ),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -116,6 +124,8 @@ stats = Table(
     _count("failure_count"),
     _count("success_count"),
     _count("success_ms"),
+    _count("run_count"),
+    _count("failures_in_row", Integer),
     _instant("last_execute_at", nullable=True),
     postgresql_with={"fillfactor": "50"},
 )
@@ -144,6 +154,7 @@ fires = Table(
     _instant("settled_at", nullable=True),
     _text("event"),
     _text("actor"),
+    _text("backfill_id", default=""),
     _count("chain", Integer),
     UniqueConstraint("incarnation", "kind", "key", name="fires_identity"),
     _one_of("kind", FireKind),

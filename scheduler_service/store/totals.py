@@ -44,6 +44,8 @@ def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> 
         "failure_count",
         "success_count",
         "success_ms",
+        "run_count",
+        "failures_in_row",
     )
     query: Any = select(
         func.count().label("schedules"),

@@ -27,6 +27,7 @@ from scheduler_service.domain.fire import Fire
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Definition, Schedule
 from scheduler_service.domain.spec import Spec
+from scheduler_service.domain.timing import Timing
 from scheduler_service.store import SCHEMA
 from scheduler_service.store.outbox import Outbox
 from service_kit.caller import Caller
@@ -52,8 +53,7 @@ def definition(
 ) -> Definition:
     template = TaskTemplate(handler=handler, payload=payload)
     return Definition(
-        spec=spec,
-        time_zone=zone,
+        timing=Timing(specs=(spec,), time_zone=zone),
         template=template.SerializeToString(deterministic=True),
         has_payload=bool(payload),
         overlap=overlap,

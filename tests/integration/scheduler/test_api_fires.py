@@ -33,7 +33,9 @@ async def test_preview_shows_what_the_engine_fires(api: Api, replica: Replica, c
     asked = schedule("a", cron("30 * * * *"), time_zone="Asia/Kolkata")
     await api.CreateSchedule(schedule=asked)
     stored = await api.PreviewSchedule(schedule_id="a", count=3)
-    assert stored == await api.PreviewSchedule(spec=asked.specs[0], time_zone="Asia/Kolkata", count=3)
+    assert stored == await api.PreviewSchedule(
+        draft=pb.Schedule(specs=asked.specs, time_zone="Asia/Kolkata"), count=3
+    )
     assert len((await api.PreviewSchedule(schedule_id="a")).fires) == 5
     for _ in range(3):
         clock.advance(timedelta(hours=1))
@@ -45,7 +47,9 @@ async def test_preview_shows_what_the_engine_fires(api: Api, replica: Replica, c
 
 async def test_preview_starts_where_it_is_told(api: Api) -> None:
     preview = await api.PreviewSchedule(
-        spec=cron("30 2 * * *"), time_zone="Europe/Berlin", from_time=stamp("2026-03-28T12:00:00Z"), count=2
+        draft=pb.Schedule(specs=[cron("30 2 * * *")], time_zone="Europe/Berlin"),
+        from_time=stamp("2026-03-28T12:00:00Z"),
+        count=2,
     )
     assert [(each.local_time, each.utc_offset) for each in preview.fires] == [
         ("2026-03-29T03:00:00", "+02:00"),
@@ -55,14 +59,24 @@ async def test_preview_starts_where_it_is_told(api: Api) -> None:
 
 async def test_preview_of_nothing_or_of_both_is_refused(api: Api) -> None:
     await refused(api.PreviewSchedule(), INVALID)
-    await refused(api.PreviewSchedule(schedule_id="a", spec=cron()), INVALID)
-    refusal = await refused(api.PreviewSchedule(spec=cron("61 * * * *")), INVALID)
-    assert "spec.cron.expression" in refusal.violations
+    await refused(api.PreviewSchedule(schedule_id="a", draft=pb.Schedule(specs=[cron()])), INVALID)
+    refusal = await refused(api.PreviewSchedule(draft=pb.Schedule(specs=[cron("61 * * * *")])), INVALID)
+    assert "draft.specs[0].cron.expression" in refusal.violations
     refusal = await refused(
-        api.PreviewSchedule(spec=cron(), from_time=stamp("1900-01-01T00:00:00Z")), INVALID
+        api.PreviewSchedule(draft=pb.Schedule(specs=[cron()]), from_time=stamp("1900-01-01T00:00:00Z")),
+        INVALID,
     )
     assert "from_time" in refusal.violations
-    assert len((await api.PreviewSchedule(spec=pb.ScheduleSpec(event=pb.EventSpec(type="a")))).fires) == 0
+    assert (
+        len(
+            (
+                await api.PreviewSchedule(
+                    draft=pb.Schedule(specs=[pb.ScheduleSpec(event=pb.EventSpec(type="a"))])
+                )
+            ).fires
+        )
+        == 0
+    )
 
 
 async def test_fires_are_listed_latest_first_and_by_disposition(

@@ -18,6 +18,7 @@ from tests.integration.scheduler.conftest import MakeReplica
 from tests.integration.scheduler.replica import ANN, Replica, at, definition
 
 MINUTELY = CronSpec("* * * * *")
+LUNAR = '{"specs":[{"kind":"lunar"}],"zone":"UTC"}'
 MINUTE = timedelta(minutes=1)
 
 
@@ -251,18 +252,22 @@ async def test_unreadable_schedule_is_reported_and_stops_no_other(
 ) -> None:
     for name in ("a", "b", "c", "d"):
         await replica.create(name, definition(MINUTELY))
-    await replica.rows("UPDATE scheduler.schedules SET kind = 99, overlap = 4 WHERE schedule_id = 'b'")
-    await replica.rows("UPDATE scheduler.schedules SET time_zone = 'Mars/Base' WHERE schedule_id = 'c'")
+    await replica.rows(
+        "UPDATE scheduler.schedules SET timing = $1, overlap = 9 WHERE schedule_id = 'b'", LUNAR
+    )
+    await replica.rows(
+        "UPDATE scheduler.schedules SET timing = replace(timing, 'UTC', 'Mars/Base') WHERE schedule_id = 'c'"
+    )
     await replica.rows("UPDATE scheduler.schedules SET template = '\\xff' WHERE schedule_id = 'd'")
     clock.advance(MINUTE)
     await replica.fire_due()
     assert len(await replica.fires("a")) == 1
-    for name, reason in (("b", "kind 99"), ("c", "Mars/Base"), ("d", "template")):
+    for name, reason in (("b", "lunar"), ("c", "Mars/Base"), ("d", "template")):
         found = await replica.schedules.get(ANN, name)
         assert reason in found.invalid_reason
         assert found.enabled
         assert await replica.query("SELECT count(*) FROM scheduler.fires WHERE schedule_id = $1", name) == 0
-    assert await replica.query("SELECT overlap FROM scheduler.schedules WHERE schedule_id = 'b'") == 4
+    assert await replica.query("SELECT overlap FROM scheduler.schedules WHERE schedule_id = 'b'") == 9
     assert (await replica.ledger.totals(ANN, None)).overdue == 0
     clock.advance(MINUTE)
     assert (await replica.ledger.totals(ANN, None)).overdue == 3
@@ -270,10 +275,11 @@ async def test_unreadable_schedule_is_reported_and_stops_no_other(
 
 async def test_schedule_that_can_be_read_again_catches_up(replica: Replica, clock: ManualClock) -> None:
     await replica.create("a", definition(MINUTELY))
-    await replica.rows("UPDATE scheduler.schedules SET kind = 99")
+    stored = await replica.query("SELECT timing FROM scheduler.schedules")
+    await replica.rows("UPDATE scheduler.schedules SET timing = $1", LUNAR)
     clock.advance(MINUTE)
     await replica.fire_due()
-    await replica.rows("UPDATE scheduler.schedules SET kind = 1")
+    await replica.rows("UPDATE scheduler.schedules SET timing = $1", stored)
     clock.advance(MINUTE)
     await replica.maintenance.step()
     await replica.fire_due()
@@ -285,11 +291,11 @@ async def test_unreadable_schedule_keeps_what_it_has_when_it_is_switched(
     replica: Replica, clock: ManualClock
 ) -> None:
     await replica.create("a", definition(MINUTELY))
-    await replica.rows("UPDATE scheduler.schedules SET kind = 99, overlap = 4")
+    await replica.rows("UPDATE scheduler.schedules SET timing = $1, overlap = 9", LUNAR)
     await replica.schedules.disable(ANN, "a", "why")
     await replica.schedules.enable(ANN, "a", "again")
-    (row,) = await replica.rows("SELECT kind, overlap, expression FROM scheduler.schedules")
-    assert tuple(row) == (99, 4, "* * * * *")
+    (row,) = await replica.rows("SELECT timing, overlap FROM scheduler.schedules")
+    assert tuple(row) == (LUNAR, 9)
 
 
 async def test_next_fire_follows_new_rules_of_time_zones(replica: Replica, clock: ManualClock) -> None:

@@ -12,7 +12,7 @@ INSERT INTO scheduler.schedules
 SELECT 'default', 's' || n, gen_random_uuid(), 1, 1, '* * * * *', 0, NULL, NULL, NULL, NULL, 'UTC', '', false,
     0, 0, 3600000, true, '', '', now(), now() + n * interval '1 s', '', now(), now(), 0
 FROM generate_series(1, 20000) n;
-UPDATE scheduler.schedules SET kind = 4, event_type = 'e' || schedule_id, next_fire = NULL
+UPDATE scheduler.schedules SET event_type = 'e' || schedule_id, next_fire = NULL
 WHERE schedule_id LIKE '%7';
 INSERT INTO scheduler.stats (incarnation) SELECT incarnation FROM scheduler.schedules;
 INSERT INTO scheduler.fires (namespace, schedule_id, incarnation, generation, kind, key, fire_id, nominal_at,

@@ -7,7 +7,8 @@ from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
 from scheduler_service.domain.spec import CronSpec, Spec
-from scheduler_service.domain.timetable import timetable
+from scheduler_service.domain.timetable import Timetable, timetable
+from scheduler_service.domain.timing import Timing
 
 INCARNATION = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -21,8 +22,7 @@ def definition(
     overlap: Overlap = Overlap.ALLOW_ALL,
 ) -> Definition:
     return Definition(
-        spec=spec or CronSpec("*/5 * * * *"),
-        time_zone=zone,
+        timing=Timing(specs=(spec or CronSpec("*/5 * * * *"),), time_zone=zone),
         template=b"",
         has_payload=False,
         overlap=overlap,
@@ -33,8 +33,8 @@ def definition(
 
 def schedule(now: datetime, made: Definition | None = None, *, enabled: bool = True) -> Schedule:
     made = made or definition()
-    watermark = start_watermark(made.spec, now)
-    table = timetable(made.spec, made.time_zone)
+    watermark = start_watermark(made.timing, now)
+    table = timetable(made.timing)
     return Schedule(
         namespace="default",
         schedule_id="nightly",
@@ -50,3 +50,7 @@ def schedule(now: datetime, made: Definition | None = None, *, enabled: bool = T
         created_at=now,
         updated_at=now,
     )
+
+
+def timetable_of(spec: Spec, zone: str = "UTC") -> Timetable:
+    return timetable(Timing(specs=(spec,), time_zone=zone))

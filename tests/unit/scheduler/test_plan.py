@@ -12,14 +12,13 @@ from scheduler_service.domain.change import disable, edit, enable
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.plan import pause, plan
 from scheduler_service.domain.spec import CronSpec, IntervalSpec, OneShotSpec, Spec
-from scheduler_service.domain.timetable import timetable
 from tests.support.walker import utc, walk
-from tests.unit.scheduler.making import definition, schedule
+from tests.unit.scheduler.making import definition, schedule, timetable_of
 
 START = utc("2026-03-29T00:00")
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-EVERY_FIVE = timetable(CronSpec("*/5 * * * *"), "UTC")
+EVERY_FIVE = timetable_of(CronSpec("*/5 * * * *"))
 
 Record = tuple[datetime, Disposition]
 
@@ -111,7 +110,7 @@ GAPS = st.integers(0, 4 * 3600).map(lambda seconds: timedelta(seconds=seconds))
 def test_each_instant_has_one_disposition_whatever_the_downtime(
     spec: Spec, catch_up: CatchUp, window: timedelta, gaps: list[timedelta], limit: int
 ) -> None:
-    table, now, watermark = timetable(spec, "Europe/Berlin"), START, START
+    table, now, watermark = timetable_of(spec, "Europe/Berlin"), START, START
     model = Model(spec, catch_up, window, START)
     settled: list[Settled] = []
     for gap in gaps:
@@ -146,7 +145,7 @@ def test_each_instant_has_one_disposition_whatever_the_changes(
     records: list[Record] = []
     for gap, action, other in actions:
         now += gap
-        in_force = current.definition.spec
+        in_force = current.definition.timing.specs[0]
         settled: list[Settled] = []
         if action == "step" and current.enabled:
             planned = current.due(now)
@@ -160,7 +159,7 @@ def test_each_instant_has_one_disposition_whatever_the_changes(
             model.enabled = action == "enable"
         elif action == "edit":
             made = definition(other, zone="Europe/Berlin", catch_up=catch_up, window=window)
-            change = edit(current, made, now, is_settled=False)
+            change = edit(current, made, now)
             current, settled = change.schedule, change.settled
             model.settle(now)
             model.spec = other
@@ -213,11 +212,11 @@ def test_a_clock_that_went_back_fires_nothing_again(catch_up: CatchUp) -> None:
 
 
 def test_months_of_downtime_are_one_range_and_cost_no_listing() -> None:
-    every_second = timetable(IntervalSpec(timedelta(seconds=1)), "UTC")
+    every_second = timetable_of(IntervalSpec(timedelta(seconds=1)))
     now = START + timedelta(days=300)
     planned = plan(every_second, CatchUp.LATEST, HOUR, START, now)
     assert [item.count for item in planned.settled] == [300 * 86400 - 3601, 3600, 1]
-    cron = timetable(CronSpec("* * * * *"), "Europe/Berlin")
+    cron = timetable_of(CronSpec("* * * * *"), "Europe/Berlin")
     missed = plan(cron, CatchUp.LATEST, HOUR, START, now).settled[0]
     assert missed.count == 300 * 1440 - 61
 
@@ -242,8 +241,8 @@ def test_a_one_shot_edited_into_the_past_is_due_unless_it_has_a_record() -> None
     current = schedule(START)
     past = definition(OneShotSpec(START + MINUTE))
     now = START + 2 * MINUTE
-    assert edit(current, past, now, is_settled=False).schedule.next_fire == START + MINUTE
-    assert edit(current, past, now, is_settled=True).schedule.next_fire is None
+    assert edit(current, past, now, reopen=START + MINUTE).schedule.next_fire == START + MINUTE
+    assert edit(current, past, now).schedule.next_fire is None
 
 
 def test_an_edit_that_leaves_the_one_shot_alone_does_not_fire_it_again() -> None:
@@ -251,13 +250,15 @@ def test_an_edit_that_leaves_the_one_shot_alone_does_not_fire_it_again() -> None
     planned = current.due(START + 2 * MINUTE)
     current = current.after(planned)
     same = definition(OneShotSpec(START + MINUTE), window=2 * HOUR)
-    assert edit(current, same, START + 3 * MINUTE, is_settled=False).schedule.next_fire is None
+    assert edit(current, same, START + 3 * MINUTE).schedule.next_fire is None
 
 
 def test_a_one_shot_edited_away_before_it_was_due_is_settled_once() -> None:
     """Lowering the watermark for a one-shot of the past never reopens instants of another specification."""
-    current = edit(schedule(START), definition(OneShotSpec(START - MINUTE)), START, is_settled=False).schedule
-    change = edit(current, definition(), START + 7 * MINUTE, is_settled=False)
+    current = edit(
+        schedule(START), definition(OneShotSpec(START - MINUTE)), START, reopen=START - MINUTE
+    ).schedule
+    change = edit(current, definition(), START + 7 * MINUTE)
     assert [item.nominal for item in change.settled] == [START - MINUTE]
     assert change.schedule.next_fire == START + 10 * MINUTE
 

@@ -11,10 +11,12 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.spec import CronSpec, EventSpec, IntervalSpec, OneShotSpec, Spec
+from scheduler_service.domain.timing import Timing
 from tests.support.walker import utc
 from tests.unit.scheduler.making import definition
 
 MINUTE = timedelta(minutes=1)
+LISTENING = Timing(specs=(EventSpec("a"),))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_unknown_zone_is_named() -> None:
 
 
 def test_catch_up_all_needs_an_overlap_that_lets_more_than_one_in() -> None:
-    for overlap in (Overlap.SKIP, Overlap.DEFAULT):
+    for overlap in (Overlap.SKIP, Overlap.DEFAULT, Overlap.BUFFER_ONE, Overlap.CANCEL_OTHER):
         with pytest.raises(InvalidSchedule, match="catch_up_policy"):
             check_definition(definition(catch_up=CatchUp.ALL, overlap=overlap))
     check_definition(definition(catch_up=CatchUp.ALL, overlap=Overlap.BUFFER_ALL))
@@ -49,9 +51,9 @@ def test_catch_up_all_needs_an_overlap_that_lets_more_than_one_in() -> None:
 
 
 def test_unset_overlap_means_skip_for_time_and_buffer_for_events() -> None:
-    assert effective_overlap(Overlap.DEFAULT, CronSpec("@daily")) is Overlap.SKIP
-    assert effective_overlap(Overlap.DEFAULT, EventSpec("a")) is Overlap.BUFFER_ALL
-    assert effective_overlap(Overlap.ALLOW_ALL, EventSpec("a")) is Overlap.ALLOW_ALL
+    assert effective_overlap(Overlap.DEFAULT, Timing(specs=(CronSpec("@daily"),))) is Overlap.SKIP
+    assert effective_overlap(Overlap.DEFAULT, LISTENING) is Overlap.BUFFER_ALL
+    assert effective_overlap(Overlap.ALLOW_ALL, LISTENING) is Overlap.ALLOW_ALL
 
 
 def test_chain_of_triggers_is_cut_beyond_the_limit() -> None:

@@ -18,7 +18,7 @@ from batonpass.cli.verb import Noun
 from batonpass.cli.verdict import settled
 from batonpass.cli.views import schedule as views
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
-from batonpass.scheduler.v1.schedule_pb2 import Disposition, ScheduleSpec
+from batonpass.scheduler.v1.schedule_pb2 import Disposition, Schedule, ScheduleSpec
 
 NOTE = click.option("--note", default="", metavar="TEXT", help="Why, for the record.")
 ID = click.argument("schedule_id", metavar="ID")
@@ -192,9 +192,8 @@ def preview(
         raise click.UsageError(
             "Give either the ID of a schedule, or one of --cron, --every, --at and --event."
         )
-    request = pb.PreviewScheduleRequest(
-        schedule_id=schedule_id, spec=specification, time_zone=time_zone or "", count=count
-    )
+    draft = None if specification is None else Schedule(specs=[specification], time_zone=time_zone or "")
+    request = pb.PreviewScheduleRequest(schedule_id=schedule_id, draft=draft, count=count)
     if start is not None:
         request.from_time.FromDatetime(start)
     fires = session.schedules.PreviewSchedule(request).fires

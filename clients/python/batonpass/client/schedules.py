@@ -128,15 +128,20 @@ def run_schedule(schedule_id: str, *, overlap: int | str = 0, request_id: str | 
 
 
 def preview_schedule(
-    what: str | ScheduleSpec, *, time_zone: str = "", count: int = 0, after: datetime | None = None
+    what: str | ScheduleSpec | Schedule,
+    *,
+    time_zone: str = "",
+    count: int = 0,
+    after: datetime | None = None,
 ) -> Call[pb.PreviewScheduleResponse]:
-    """Shows the next instants of a stored schedule (by id) or of a spec; 5 by default, after now by
-    default.
+    """Shows the next instants of a stored schedule (by id), of a spec, or of a whole schedule that is not
+    stored; 5 by default, after now by default.
     """
+    if isinstance(what, ScheduleSpec):
+        what = Schedule(specs=[what], time_zone=time_zone)
     request = pb.PreviewScheduleRequest(
         schedule_id=what if isinstance(what, str) else "",
-        spec=None if isinstance(what, str) else what,
-        time_zone=time_zone,
+        draft=None if isinstance(what, str) else what,
         count=count,
         from_time=timestamp("after", after),
     )

@@ -16,19 +16,19 @@ CREATE TABLE scheduler.schedules (
     schedule_id text COLLATE "C" NOT NULL,
     incarnation uuid NOT NULL,
     generation bigint NOT NULL,
-    kind smallint NOT NULL,
-    expression text,
-    seconds_field smallint,
-    every_ms bigint,
-    phase_ms bigint,
-    at timestamptz,
+    timing text NOT NULL,
     event_type text,
-    time_zone text NOT NULL,
     template bytea NOT NULL,
     has_payload boolean NOT NULL,
     overlap smallint NOT NULL,
     catch_up smallint NOT NULL,
     catchup_window_ms bigint NOT NULL,
+    max_runs bigint NOT NULL,
+    pause_on_failure integer NOT NULL,
+    labels text[] NOT NULL,
+    source_id text,
+    source_version bigint,
+    source_parameters text,
     enabled boolean NOT NULL,
     note text DEFAULT '' NOT NULL,
     note_actor text DEFAULT '' NOT NULL,
@@ -48,6 +48,9 @@ CREATE INDEX schedules_due ON scheduler.schedules (next_fire)
 CREATE INDEX schedules_listening ON scheduler.schedules (namespace, event_type)
     WHERE enabled AND event_type IS NOT NULL;
 CREATE INDEX schedules_invalid ON scheduler.schedules (incarnation) WHERE invalid_reason <> '';
+CREATE INDEX schedules_labels ON scheduler.schedules USING gin (labels) WHERE labels <> '{}';
+CREATE INDEX schedules_of_source ON scheduler.schedules (namespace, source_id, schedule_id)
+    WHERE source_id IS NOT NULL;
 
 CREATE TABLE scheduler.stats (
     incarnation uuid NOT NULL,
@@ -55,6 +58,8 @@ CREATE TABLE scheduler.stats (
     failure_count bigint DEFAULT 0 NOT NULL,
     success_count bigint DEFAULT 0 NOT NULL,
     success_ms bigint DEFAULT 0 NOT NULL,
+    run_count bigint DEFAULT 0 NOT NULL,
+    failures_in_row integer DEFAULT 0 NOT NULL,
     last_execute_at timestamptz,
     PRIMARY KEY (incarnation)
 ) WITH (fillfactor = 50);
@@ -104,11 +109,12 @@ CREATE TABLE scheduler.fires (
     settled_at timestamptz,
     event text NOT NULL,
     actor text NOT NULL,
+    backfill_id text DEFAULT '' NOT NULL,
     chain integer DEFAULT 0 NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT fires_identity UNIQUE (incarnation, kind, key),
-    CONSTRAINT kind_is_known CHECK (kind IN (1, 2, 3)),
-    CONSTRAINT disposition_is_known CHECK (disposition IN (1, 2, 3, 4, 5, 8, 9, 10)),
+    CONSTRAINT kind_is_known CHECK (kind IN (1, 2, 3, 4)),
+    CONSTRAINT disposition_is_known CHECK (disposition IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)),
     CONSTRAINT settled_unless_pending CHECK ((disposition = 1) = (settled_at IS NULL)),
     CONSTRAINT ranges_have_no_id CHECK ((last_nominal_at IS NULL) = (fire_id <> ''))
 ) WITH (fillfactor = 85);
