@@ -1,111 +1,94 @@
-"""The AUTO daylight-saving rule: which instants a cron expression means in a zone.
+"""From readings on the wall to instants, as the gap and fold policies have it.
 
-An expression with fixed hours runs once for each reading: at its first pass when the clock reads it twice, at
-the first instant after the gap when it is skipped; readings that meet in one instant are one. An expression
-whose hour field starts with `*` follows elapsed time: it runs whenever the clock shows a matching reading, in
-both passes of a repeated hour and never in a gap.
+AUTO: a cron expression whose hour field starts with `*` follows elapsed time: it runs whenever the clock
+shows a matching reading, in both passes of a repeated hour and never in a gap. Everything else runs once for
+each reading: in its first pass when the clock shows it twice, at the first instant after the gap when it is
+skipped. Readings that meet in one instant are one.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from scheduler_service.domain.cron import LAST_YEAR, Cron
+from scheduler_service.domain.stretches import Readings, Rule, stretches
+from scheduler_service.domain.timing import Fold, Gap
 from scheduler_service.domain.zones import Zone
 
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 8999
+
+ELAPSED: Final = Rule(Gap.SKIP, Fold.BOTH)
+FIXED: Final = Rule(Gap.AT_TRANSITION, Fold.FIRST)
+
+_LONGEST_COUNT: Final = 100
+"""`count` gives up beyond so many years."""
+
 _SECOND = timedelta(seconds=1)
+_MARGIN: Final = timedelta(days=2)
+"""A reading and the instant that it means are closer than this, the one taken as if it were UTC."""
+
+
+def rule(gap: Gap, fold: Fold, auto: Rule) -> Rule:
+    """The rule in force: `auto` where a policy is AUTO."""
+    return Rule(gap if gap is not Gap.AUTO else auto.gap, fold if fold is not Fold.AUTO else auto.fold)
 
 
 @dataclass(frozen=True, slots=True)
-class FixedHours:
-    """Once for each reading. `Zone.first_reaches` never decreases, so order on the wall is order in time."""
+class OnTheWall:
+    """The instants from 1970 to 8999 that `readings` mean in a zone; a Timetable."""
 
-    cron: Cron
+    readings: Readings
     zone: Zone
+    rule: Rule
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The first one later than `instant`."""
-        wall = self.cron.at_or_after(self.zone.first_unreached(instant))
-        return None if wall is None else self.zone.first_reaches(wall)
+        """The first one later than `instant`; None when no more follow."""
+        earliest = instant.replace(tzinfo=None, microsecond=0) + _SECOND
+        year = max(earliest.year, FIRST_YEAR)
+        while year <= LAST_YEAR:
+            for stretch in stretches(self.zone, year, self.rule):
+                if earliest < stretch.end:
+                    found = stretch.first(self.readings, earliest)
+                    if found is not None:
+                        return found.replace(tzinfo=UTC)
+            wall = self.readings.at_or_after(datetime(year + 1, 1, 1) - _MARGIN)
+            if wall is None:
+                return None
+            year = max(year + 1, (wall - _MARGIN).year)
+        return None
 
     def previous_at_or_before(self, instant: datetime) -> datetime | None:
-        """The last one not later than `instant`."""
-        wall = self.cron.at_or_before(self.zone.first_unreached(instant) - _SECOND)
-        return None if wall is None else self.zone.first_reaches(wall)
+        """The last one not later than `instant`; None when there was none."""
+        latest = instant.replace(tzinfo=None, microsecond=0)
+        year = min(latest.year, LAST_YEAR)
+        while year >= FIRST_YEAR:
+            for stretch in reversed(stretches(self.zone, year, self.rule)):
+                if stretch.start <= latest:
+                    found = stretch.last(self.readings, latest)
+                    if found is not None:
+                        return found.replace(tzinfo=UTC)
+            wall = self.readings.at_or_before(datetime(year, 1, 1) + _MARGIN)
+            if wall is None:
+                return None
+            year = min(year - 1, (wall + _MARGIN).year)
+        return None
 
     def count(self, after: datetime, until: datetime) -> int | None:
         """How many there are in (after, until]; None when they are too many to count."""
-        first, end = self.zone.first_unreached(after), self.zone.first_unreached(until)
-        readings = self.cron.count(first - _SECOND, end - _SECOND)
-        return None if readings is None else readings - self._lost_in_gaps(after, until)
-
-    def _lost_in_gaps(self, after: datetime, until: datetime) -> int:
-        """Readings beyond the first one of each gap, its end included: all of them mean the same instant."""
-        lost = 0
-        for change in self.zone.changes(after, until):
-            wall = change.at.replace(tzinfo=None)
-            inside = self.cron.count(wall + change.before - _SECOND, wall + change.after)
-            lost += max(0, (inside or 0) - 1)
-        return lost
-
-
-@dataclass(frozen=True, slots=True)
-class ElapsedTime:
-    """Whenever the clock shows a matching reading; searched stretch by stretch of constant offset."""
-
-    cron: Cron
-    zone: Zone
-
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The first one later than `instant`."""
-        start, offset = instant.replace(microsecond=0), self.zone.offset(instant)
-        earliest = start + _SECOND
-        while True:
-            wall = self.cron.at_or_after(_reading(earliest, offset))
-            if wall is None:
-                return None
-            found = _instant(wall, offset, like=instant)
-            changes = self.zone.changes(start, found)
-            if not changes:
-                return found
-            start = earliest = changes[0].at
-            offset = changes[0].after
-
-    def previous_at_or_before(self, instant: datetime) -> datetime | None:
-        """The last one not later than `instant`."""
-        latest, offset = instant.replace(microsecond=0), self.zone.offset(instant)
-        while True:
-            wall = self.cron.at_or_before(_reading(latest, offset))
-            if wall is None:
-                return None
-            found = _instant(wall, offset, like=instant)
-            changes = self.zone.changes(found, latest)
-            if not changes:
-                return found
-            latest, offset = changes[-1].at - _SECOND, changes[-1].before
-
-    def count(self, after: datetime, until: datetime) -> int | None:
-        """How many there are in (after, until]; None when they are too many to count."""
-        total, start, offset = 0, after, self.zone.offset(after)
-        for change in [*self.zone.changes(after, until), None]:
-            end = until if change is None else change.at - _SECOND
-            part = self.cron.count(_reading(start, offset), _reading(end, offset))
+        begin = after.replace(tzinfo=None, microsecond=0) + _SECOND
+        end = until.replace(tzinfo=None, microsecond=0) + _SECOND
+        years = range(max(begin.year, FIRST_YEAR), min(end.year, LAST_YEAR) + 1)
+        if len(years) > _LONGEST_COUNT:
+            return None
+        total = 0
+        for stretch in (part for year in years for part in stretches(self.zone, year, self.rule)):
+            part = stretch.count(self.readings, begin, end)
             if part is None:
                 return None
             total += part
-            if change is not None:
-                # The change itself belongs to the stretch that it begins.
-                start, offset = change.at - _SECOND, change.after
         return total
-
-
-def _reading(instant: datetime, offset: timedelta) -> datetime:
-    return instant.replace(tzinfo=None) + offset
-
-
-def _instant(wall: datetime, offset: timedelta, like: datetime) -> datetime:
-    return (wall - offset).replace(tzinfo=like.tzinfo)
 
 
 def is_within_reach(instant: datetime) -> bool:
     """Whether the arithmetic here covers `instant`: the years 1970 to 8999."""
-    return 1970 <= instant.year <= LAST_YEAR
+    return FIRST_YEAR <= instant.year <= LAST_YEAR

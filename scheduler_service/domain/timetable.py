@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, Protocol, assert_never
 
 from scheduler_service.domain import cron
-from scheduler_service.domain.daylight import ElapsedTime, FixedHours
+from scheduler_service.domain.daylight import ELAPSED, FIXED, OnTheWall, rule
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.interval import Interval
 from scheduler_service.domain.spec import (
@@ -91,15 +91,15 @@ def timetable(timing: Timing, seed: str = "") -> Timetable:
     Raises InvalidSchedule for what cannot be read.
     """
     where = zone(timing.time_zone)
-    return _of_spec(timing.specs[0], where)
+    return _of_spec(timing.specs[0], timing, where)
 
 
-def _of_spec(spec: Spec, where: Zone) -> Timetable:
+def _of_spec(spec: Spec, timing: Timing, where: Zone) -> Timetable:
     match spec:
         case CronSpec():
             parsed = cron.parse(spec)
-            rule = ElapsedTime if parsed.follows_elapsed_time else FixedHours
-            return Remembered(rule(parsed, where))
+            auto = ELAPSED if parsed.follows_elapsed_time else FIXED
+            return Remembered(OnTheWall(parsed, where, rule(timing.gap, timing.fold, auto)))
         case IntervalSpec():
             return Interval(spec)
         case OneShotSpec():

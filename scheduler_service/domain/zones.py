@@ -3,13 +3,15 @@
 import zoneinfo
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from scheduler_service.domain.errors import InvalidSchedule
 
 _SECOND = timedelta(seconds=1)
-_SCAN: Final = timedelta(hours=6)
-"""Two changes of one zone are further apart than this."""
+_SCAN: Final = timedelta(days=1)
+"""Two changes of one zone are further apart than this: since 1970 a week is the least."""
 
 
 class Change(NamedTuple):
@@ -39,34 +41,6 @@ class Zone:
         offset = instant.astimezone(self._info).utcoffset()
         assert offset is not None
         return offset
-
-    def first_reaches(self, wall: datetime) -> datetime:
-        """The first instant at which the clock reads `wall` or later.
-
-        That is the reading's own instant, its first pass when the clock reads it twice, and the end of
-        the gap when it never does.
-        """
-        early = wall.replace(tzinfo=self._info, fold=0).astimezone(UTC)
-        if self.wall(early) == wall:
-            return early
-        # In a gap fold=1 takes the offset after the change and so gives an instant before it.
-        late_offset = wall.replace(tzinfo=self._info, fold=1).utcoffset()
-        assert late_offset is not None
-        return self._change_between((wall - late_offset).replace(tzinfo=UTC), early)
-
-    def first_unreached(self, instant: datetime) -> datetime:
-        """The smallest reading of whole seconds that the clock has not shown by `instant`.
-
-        `first_reaches(wall) > instant` exactly when `wall >= first_unreached(instant)`.
-        """
-        second = instant.replace(microsecond=0)
-        local = second.astimezone(self._info)
-        wall = local.replace(tzinfo=None, fold=0)
-        if not local.fold:
-            return wall + _SECOND
-        first_pass = local.replace(fold=0).astimezone(UTC)
-        change = self._change_between(first_pass, second)
-        return self.wall(change - _SECOND) + _SECOND
 
     def changes(self, after: datetime, until: datetime) -> list[Change]:
         """The changes at instants in (after, until], earliest first."""
@@ -112,6 +86,29 @@ def zone(name: str) -> Zone:
 @lru_cache(maxsize=1)
 def _names() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    """Release of the IANA database in use, such as `2026a`; "unknown" when the system's does not say.
+
+    As in `zoneinfo`, the system's database comes first (PYTHONTZPATH chooses another), then the package
+    `tzdata`.
+    """
+    for folder in map(Path, zoneinfo.TZPATH):
+        if (folder / "UTC").is_file():
+            return _release(folder)
+    return str(import_module("tzdata").IANA_VERSION)
+
+
+def _release(folder: Path) -> str:
+    for name in ("+VERSION", "tzdata.zi"):
+        try:
+            with (folder / name).open(encoding="ascii", errors="replace") as lines:
+                return lines.readline().removeprefix("# version").strip() or "unknown"
+        except OSError:
+            continue
+    return "unknown"
 
 
 @lru_cache(maxsize=1024)
