@@ -128,7 +128,8 @@ def _definition_of(row: Row) -> Definition:
     try:
         overlap, catch_up = Overlap(row["overlap"]), CatchUp(row["catch_up"])
     except ValueError as error:
-        timing, overlap, catch_up = _unreadable(str(error)), Overlap.DEFAULT, CatchUp.DEFAULT
+        overlap, catch_up = Overlap.DEFAULT, CatchUp.DEFAULT
+        timing = timing if _is_unreadable(timing) else Timing(specs=(UnreadableSpec(str(error)),))
     return Definition(
         timing=timing,
         template=row["template"],
@@ -153,14 +154,14 @@ def _source_of(row: Row) -> TemplateSource | None:
     )
 
 
-def _unreadable(reason: str) -> Timing:
-    return Timing(specs=(UnreadableSpec(reason),))
+def _is_unreadable(timing: Timing) -> bool:
+    return any(isinstance(spec, UnreadableSpec) for spec in timing.specs)
 
 
 def _columns_of_definition(definition: Definition) -> dict[str, Any]:
     """Nothing for what could not be read: it is left as it is."""
     timing, source = definition.timing, definition.source
-    if any(isinstance(spec, UnreadableSpec) for spec in timing.specs):
+    if _is_unreadable(timing):
         return {}
     return {
         "timing": timing_text(timing),

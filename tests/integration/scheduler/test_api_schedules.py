@@ -177,11 +177,13 @@ async def test_unreadable_schedule_is_shown_with_its_reason_and_can_be_mended(
     api: Api, replica: Replica, clock: ManualClock
 ) -> None:
     await api.CreateSchedule(schedule=schedule())
-    await replica.rows("UPDATE scheduler.schedules SET kind = 99")
+    await replica.rows(
+        'UPDATE scheduler.schedules SET timing = \'{"specs":[{"kind":"lunar"}],"zone":"UTC"}\''
+    )
     clock.advance(timedelta(minutes=5))
     await replica.fire_due()
     (shown,) = (await api.ListSchedules()).schedules
-    assert "kind 99" in shown.invalid_reason
+    assert "lunar" in shown.invalid_reason
     assert len(shown.specs) == 0
     await refused(api.PreviewSchedule(schedule_id="a"), INVALID)
     mended = await api.UpdateSchedule(schedule=schedule(), update_mask=FieldMask(paths=["specs"]))

@@ -8,9 +8,11 @@ import pytest
 from scheduler_service.store.statements import SQL
 
 ROWS = """
-INSERT INTO scheduler.schedules
-SELECT 'default', 's' || n, gen_random_uuid(), 1, 1, '* * * * *', 0, NULL, NULL, NULL, NULL, 'UTC', '', false,
-    0, 0, 3600000, true, '', '', now(), now() + n * interval '1 s', '', now(), now(), 0
+INSERT INTO scheduler.schedules (namespace, schedule_id, incarnation, generation, timing, template,
+    has_payload, overlap, catch_up, catchup_window_ms, max_runs, pause_on_failure, labels, enabled, watermark,
+    next_fire, created_at, updated_at)
+SELECT 'default', 's' || n, gen_random_uuid(), 1, '{}', '', false, 0, 0, 3600000, 0, 0, '{}', true, now(),
+    now() + n * interval '1 s', now(), now()
 FROM generate_series(1, 20000) n;
 UPDATE scheduler.schedules SET event_type = 'e' || schedule_id, next_fire = NULL
 WHERE schedule_id LIKE '%7';
