@@ -9,8 +9,11 @@ from scheduler_service.domain.fire import Disposition
 DEFAULT_SOURCE: Final = "batonpass"
 TASK_COMPLETED: Final = "task.completed"
 ERROR_CRITICAL: Final = "error.critical"
-SYSTEM_TYPES: Final = frozenset({TASK_COMPLETED, ERROR_CRITICAL})
+SCHEDULE_OVERDUE: Final = "schedule.overdue"
+OUTCOME_TYPES: Final = frozenset({TASK_COMPLETED, ERROR_CRITICAL})
 """Emitted by the scheduler itself when a task ends SUCCEEDED or DEAD."""
+SYSTEM_TYPES: Final = OUTCOME_TYPES | {SCHEDULE_OVERDUE}
+"""Emitted by the scheduler itself; the last one when a schedule has not fired in time."""
 
 MAX_DEPTH: Final = 8
 """The longest chain of triggers; a schedule that triggers itself stops here."""

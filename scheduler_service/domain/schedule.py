@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from scheduler_service.domain.catch_up import CatchUp
-from scheduler_service.domain.events import SYSTEM_TYPES, Event
+from scheduler_service.domain.events import OUTCOME_TYPES, Event
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
 from scheduler_service.domain.spec import OneShotSpec
@@ -104,8 +104,8 @@ class Schedule:
 
     @property
     def listens_to_system(self) -> bool:
-        """Whether it is triggered by events that the scheduler itself emits."""
-        return self.enabled and self.listened_type in SYSTEM_TYPES
+        """Whether it is triggered by events that outcomes of tasks make."""
+        return self.enabled and self.listened_type in OUTCOME_TYPES
 
     @property
     def listened_type(self) -> str | None:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_, up
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.events import SYSTEM_TYPES
+from scheduler_service.domain.events import OUTCOME_TYPES
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
@@ -108,7 +108,7 @@ async def remember_creation(
 
 async def listens_to_system(connection: AsyncConnection) -> bool:
     """Whether any enabled schedule is triggered by events that the scheduler emits."""
-    listening = exists().where(_SCHEDULES.c.enabled, _SCHEDULES.c.event_type.in_(sorted(SYSTEM_TYPES)))
+    listening = exists().where(_SCHEDULES.c.enabled, _SCHEDULES.c.event_type.in_(sorted(OUTCOME_TYPES)))
     return bool(await connection.scalar(select(listening)))
 
 

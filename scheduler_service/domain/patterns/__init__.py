@@ -1,0 +1,1 @@
+"""Content patterns in the language of EventBridge."""

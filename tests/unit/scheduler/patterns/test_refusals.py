@@ -1,0 +1,84 @@
+"""What is no content pattern, and what is said about it."""
+
+import json
+
+import pytest
+
+from scheduler_service.domain.patterns.errors import PatternRefused
+from scheduler_service.domain.patterns.pattern import parse
+
+
+@pytest.mark.parametrize(
+    ("pattern", "refusal"),
+    [
+        ("", "must be JSON"),
+        ("[1]", "must be a JSON object"),
+        ("{}", "an empty object says nothing"),
+        ('{"a": NaN}', "NaN is no JSON"),
+        ('{"a": [1], "a": [2]}', "a: stands there twice"),
+        ('{"data": {"x": {}}}', "data.x: an empty object"),
+        ('{"data": {"x": 5}}', "data.x: must be a list of values, such as [5]"),
+        ('{"data": {"x": []}}', "data.x: an empty list"),
+        ('{"x": [[1]]}', "x: a list within a list"),
+        ('{"x": [{"regex": "a"}]}', "x: there is no operator 'regex'; there are anything-but, cidr"),
+        ('{"x": [{}]}', "x: an operator stands alone"),
+        ('{"x": [{"prefix": "a", "suffix": "b"}]}', "x: an operator stands alone"),
+        ('{"x": [{"prefix": 1}]}', "x: prefix takes a text"),
+        ('{"x": [{"prefix": {"wildcard": "a"}}]}', 'x: prefix takes a text or {"equals-ignore-case": text}'),
+        ('{"x": [{"equals-ignore-case": ["a"]}]}', "x: equals-ignore-case takes a text"),
+        ('{"x": [{"exists": "yes"}]}', "x: exists must be true or false"),
+        ('{"x": [{"cidr": "10.0.0.0/33"}]}', "x: '10.0.0.0/33' is no range"),
+        ('{"x": [{"wildcard": "a**"}]}', "x: wildcard: two * in a row"),
+        ('{"x": [{"wildcard": "a\\\\n"}]}', "x: wildcard: a backslash escapes"),
+        ('{"x": [{"wildcard": "a\\\\"}]}', "x: wildcard: a backslash escapes"),
+        ('{"x": [{"numeric": []}]}', "x: numeric must be a list such as"),
+        ('{"x": [{"numeric": ["=", "5"]}]}', "x: numeric must be a list such as"),
+        ('{"x": [{"numeric": ["!=", 5]}]}', "x: numeric must be a list such as"),
+        ('{"x": [{"numeric": ["<", 5, ">", 1]}]}', "x: numeric must be a list such as"),
+        ('{"x": [{"numeric": [">", 5, "<", 5]}]}', "x: no number lies between 5 and 5"),
+        ('{"x": [{"anything-but": []}]}', "x: anything-but takes a text, a number"),
+        ('{"x": [{"anything-but": ["a", 1]}]}', "x: anything-but takes a text, a number"),
+        ('{"x": [{"anything-but": null}]}', "x: anything-but takes a text, a number"),
+        ('{"x": [{"anything-but": {"numeric": ["=", 1]}}]}', "x: anything-but takes values, or one of"),
+        (
+            '{"x": [{"anything-but": {"prefix": ""}}]}',
+            "x: anything-but prefix takes texts that are not empty",
+        ),
+        ('{"x": [{"anything-but": {"suffix": []}}]}', "x: anything-but suffix takes a text or a list"),
+        ('{"data": {"$or": {"a": [1]}}}', "data.$or: must be a list of objects"),
+        ('{"$or": [{"a": [1]}]}', "$or: must have at least two branches"),
+        ('{"$or": [{"a": [1]}, {}]}', "an empty object says nothing"),
+    ],
+)
+def test_refusal_names_the_path_and_the_rule(pattern: str, refusal: str) -> None:
+    with pytest.raises(PatternRefused) as caught:
+        parse(pattern)
+    assert str(caught.value).startswith(refusal) or refusal in str(caught.value)
+
+
+def test_pattern_deeper_than_sixteen_levels_is_refused() -> None:
+    def deep(levels: int) -> str:
+        return '{"a":' * levels + "[1]" + "}" * levels
+
+    parse(deep(16))
+    with pytest.raises(PatternRefused, match="deeper than 16 levels"):
+        parse(deep(17))
+    with pytest.raises(PatternRefused):
+        parse("[" * 9000 + "]" * 9000)
+
+
+def test_pattern_of_more_than_16_kib_is_refused() -> None:
+    parse(json.dumps({"a": ["x" * 16_000]}))
+    with pytest.raises(PatternRefused, match="longer than 16,384 bytes"):
+        parse(json.dumps({"a": ["ü" * 8_300]}, ensure_ascii=False))
+
+
+def test_combinations_of_or_are_bounded() -> None:
+    def combined(ors: int) -> str:
+        return json.dumps({f"k{place}": {"$or": [{"a": [1]}, {"b": [2]}]} for place in range(ors)})
+
+    parse(combined(6))
+    with pytest.raises(PatternRefused, match="its \\$or make 128 combinations, at most 100"):
+        parse(combined(7))
+    with pytest.raises(PatternRefused, match="combinations"):
+        parse(combined(300))
