@@ -1,61 +1,69 @@
 """Cron expressions on the clock on the wall: naive datetimes of whole seconds, no zone, no daylight saving.
 
-croniter reads the fields and decides which days match; the times of a day are the product of three small
-sets, so a search costs microseconds and a count is arithmetic. `daylight` maps wall readings to instants.
+`cron_fields` splits an expression, croniter reads names, numbers and ranges, `cron_days` knows what L, W and
+# mean in a month, `cron_dates` and `times_of_day` search and count. `daylight` maps readings to instants.
+
+What products disagree about:
+
+- When both day fields are restricted a day matches by either, as in Vixie cron. There a field that starts
+  with `*`, such as `*/2`, counts as unrestricted, and so does `?`: then both must match. Under `DayMatch.AND`
+  they always must.
+- `a/n` is every n-th value from a to the field's last, as in Quartz and robfig/cron: `50/5` is 50,55.
+- `a-a` is a. A range may wrap where values go round: `22-2`, `NOV-FEB`, `FRI-MON`; steps count on from its
+  first value, so `23-3/2` is 23,1,3. Days of the month and years do not go round: `28-3` is refused.
+- `0-7` as day of week is every day, any other 7 is 0, Sunday: `5-7` is Friday to Sunday.
+- In a month without that day, `31W` and `L-30` do not match.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import ClassVar, Final
 
 from croniter import CroniterError, croniter
 
+from scheduler_service.domain.cron_dates import LAST_YEAR, Dates
+from scheduler_service.domain.cron_days import SHAPES, DaysOfMonth, DaysOfWeek
+from scheduler_service.domain.cron_every import every
+from scheduler_service.domain.cron_fields import (
+    DAY_OF_MONTH,
+    DAY_OF_WEEK,
+    FIELDS,
+    HOUR,
+    MINUTE,
+    MONTH,
+    SECOND,
+    YEAR,
+    Field,
+    Fields,
+    invalid,
+    split,
+)
+from scheduler_service.domain.cron_hash import is_hashed, resolve
 from scheduler_service.domain.errors import InvalidSchedule
-from scheduler_service.domain.spec import CronSpec, SecondsField
+from scheduler_service.domain.spec import CronSpec, DayMatch
 from scheduler_service.domain.times_of_day import TimesOfDay
 
-LONGEST_EXPRESSION: Final = 256
-LAST_YEAR: Final = 8999
-MAX_DAYS_COUNTED: Final = 4000
-"""`count` gives up beyond this many matching days (11 years of every day), since it visits each of them."""
+__all__ = ["LAST_YEAR", "Cron", "every", "parse", "uses_hash"]
 
-_SECOND = timedelta(seconds=1)
-_DAY = timedelta(days=1)
-_EXAMPLE_DAY = date(2000, 1, 1)
-_ALIASES: Final = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
-_EQUAL_RANGE = re.compile(r"^(\w+)-\1(/\d+)?$")
-_LAST_WEEKDAY = re.compile(r"L\d")
-_HASHED = re.compile(r"^[hr](\(|/|$)", re.IGNORECASE)
-
-
-class _Field(NamedTuple):
-    name: str
-    allowed: str
-    first: int
-    last: int
-
-
-_MINUTE = _Field("minute", "0-59", 0, 59)
-_HOUR = _Field("hour", "0-23", 0, 23)
-_SECONDS = _Field("second", "0-59", 0, 59)
-_FIELDS: Final = (
-    _MINUTE,
-    _HOUR,
-    _Field("day of month", "1-31", 1, 31),
-    _Field("month", "1-12 or JAN-DEC", 1, 12),
-    _Field("day of week", "0-7 (0 and 7 are Sunday) or SUN-SAT", 0, 7),
-    _SECONDS,
+_SECOND: Final = timedelta(seconds=1)
+_DAY: Final = timedelta(days=1)
+_PART: Final = re.compile(
+    r"(?:\*|(?P<first>\d{1,4}|[A-Z]{3})(?:-(?P<last>\d{1,4}|[A-Z]{3}))?)(?:/(?P<step>\d+))?"
 )
+_BEFORE_LAST: Final = re.compile(r"L(?:-(\d{1,2}))?")
+_NEAREST: Final = re.compile(r"(\d{1,2})W")
+_NTH: Final = re.compile(r"(\d|[A-Z]{3})#(\d)")
+_LAST: Final = re.compile(r"(\d|[A-Z]{3})L")
+
+
+class _Reader(croniter):  # type: ignore[misc]
+    """croniter, with years to 2199."""
+
+    RANGES: ClassVar = (*croniter.RANGES[:6], (YEAR.first, YEAR.last))
+    LEN_MEANS_ALL: ClassVar = (*croniter.LEN_MEANS_ALL[:6], len(YEAR.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,191 +71,204 @@ class Cron:
     """A parsed expression."""
 
     times: TimesOfDay
-    days: str
-    """Day-of-month, month and day-of-week fields; `* * *` is every day."""
+    dates: Dates
     follows_elapsed_time: bool
     """Whether the hour field starts with `*`."""
 
     def at_or_after(self, wall: datetime) -> datetime | None:
-        """The first matching reading that is not before `wall`; None past the year 8999."""
-        moment = _round_up(wall)
-        if self._matches_day(moment.date()):
+        """The first matching reading that is not before `wall`; None when none follows by the year 8999."""
+        moment = wall.replace(microsecond=0) + _SECOND if wall.microsecond else wall
+        today = moment.date()
+        if today in self.dates:
             found = self.times.at_or_after(moment.time())
             if found is not None:
-                return datetime.combine(moment.date(), found)
-        day = self._day_from(moment.date() + _DAY)
+                return datetime.combine(today, found)
+        if today.year > LAST_YEAR:
+            return None
+        day = self.dates.at_or_after(today + _DAY)
         return None if day is None else datetime.combine(day, self.times.first)
 
     def at_or_before(self, wall: datetime) -> datetime | None:
-        """The last matching reading that is not after `wall`; None when there was none for 50 years."""
-        moment = wall.replace(microsecond=0)
-        if self._matches_day(moment.date()):
-            found = self.times.at_or_before(moment.time())
+        """The last matching reading that is not after `wall`; None when there was none since 1900."""
+        today = wall.date()
+        if today in self.dates:
+            found = self.times.at_or_before(wall.time())
             if found is not None:
-                return datetime.combine(moment.date(), found)
-        day = self._day_until(moment.date() - _DAY)
+                return datetime.combine(today, found)
+        day = self.dates.at_or_before(today - _DAY)
         return None if day is None else datetime.combine(day, self.times.last)
 
-    def count(self, after: datetime, until: datetime) -> int | None:
-        """Matching readings in (after, until]; None when that would visit over `MAX_DAYS_COUNTED` days."""
+    def count(self, after: datetime, until: datetime) -> int:
+        """Matching readings in (after, until]."""
         if until <= after:
             return 0
-        days = self._count_days(after.date(), until.date())
-        if days is None:
-            return None
+        days = self.dates.count(after.date(), until.date())
         return days * len(self.times) + self._rank(until) - self._rank(after)
 
     def _rank(self, wall: datetime) -> int:
         """Matching readings of wall's day that are not after it."""
-        return self.times.rank(wall.time()) if self._matches_day(wall.date()) else 0
-
-    def _count_days(self, first: date, end: date) -> int | None:
-        """Matching days in [first, end)."""
-        if self.days == "* * *":
-            return (end - first).days
-        count, day = 0, self._day_from(first)
-        while day is not None and day < end:
-            count += 1
-            if count > MAX_DAYS_COUNTED:
-                return None
-            day = self._day_from(day + _DAY)
-        return count
-
-    def _matches_day(self, day: date) -> bool:
-        return self.days == "* * *" or self._day_from(day) == day
-
-    def _day_from(self, day: date) -> date | None:
-        if day.year > LAST_YEAR:
-            return None
-        return day if self.days == "* * *" else _first_day_from(self.days, day)
-
-    def _day_until(self, day: date) -> date | None:
-        return day if self.days == "* * *" else _last_day_until(self.days, day)
+        return self.times.rank(wall.time()) if wall.date() in self.dates else 0
 
 
-def parse(spec: CronSpec) -> Cron:
-    """Reads an expression. Raises InvalidSchedule with the field and the rule that it breaks."""
-    return _parse(spec.expression, spec.seconds)
+def parse(spec: CronSpec, seed: str = "") -> Cron:
+    """Reads an expression; `seed` is what `H` hashes. Raises InvalidSchedule with the field and the rule."""
+    return _cron(resolved(spec, seed), spec.day_match is DayMatch.AND)
 
 
-@lru_cache(maxsize=4096)
-def _parse(expression: str, seconds: SecondsField) -> Cron:
-    fields = _split(expression, seconds)
-    values = [_values(field, text) for field, text in zip(_FIELDS, fields, strict=True)]
-    days = " ".join("*" if _is_any(text) else text for text in fields[2:5])
-    _require_a_day(days)
+def uses_hash(spec: CronSpec) -> bool:
+    """Whether the expression contains an `H`. Raises InvalidSchedule for a wrong number of fields."""
+    return every(spec.expression) is None and any(map(is_hashed, split(spec.expression, spec.seconds)))
+
+
+def resolved(spec: CronSpec, seed: str) -> Fields:
+    """The fields, with numbers in place of every `H`."""
+    fields = split(spec.expression, spec.seconds)
+    if not any(map(is_hashed, fields)):
+        return fields
+    texts = zip(FIELDS, fields, strict=True)
+    return Fields._make(resolve(field, text, seed, _span) for field, text in texts)
+
+
+@lru_cache(maxsize=8192)
+def _cron(fields: Fields, both: bool) -> Cron:
     return Cron(
-        times=TimesOfDay(hours=values[1], minutes=values[0], seconds=values[5]),
-        days=days,
-        follows_elapsed_time=fields[1].startswith("*"),
+        times=TimesOfDay(
+            hours=values(HOUR, fields.hour),
+            minutes=values(MINUTE, fields.minute),
+            seconds=values(SECOND, fields.second),
+        ),
+        dates=_dates(fields[3:], both),
+        follows_elapsed_time=fields.hour.startswith("*"),
     )
 
 
-def _split(expression: str, seconds: SecondsField) -> list[str]:
-    """Minute, hour, day of month, month, day of week, second."""
-    if len(expression) > LONGEST_EXPRESSION:
-        raise _invalid(f"is longer than {LONGEST_EXPRESSION} characters")
-    if not expression.isascii():
-        raise _invalid("contains characters other than ASCII")
-    fields = _unalias(expression.strip()).split()
-    if seconds is SecondsField.NONE:
-        if len(fields) != 5:
-            raise _invalid(
-                f"has {len(fields)} fields, expected 5: minute, hour, day of month, month, day of week"
-                + (" (for six, say whether the seconds stand first or last)" if len(fields) == 6 else "")
-            )
-        return [*fields, "0"]
-    if len(fields) != 6:
-        raise _invalid(f"has {len(fields)} fields, expected 6: the seconds field was asked for")
-    return fields if seconds is SecondsField.LAST else [*fields[1:], fields[0]]
-
-
-def _unalias(expression: str) -> str:
-    if not expression.startswith("@"):
-        return expression
-    try:
-        return _ALIASES[expression.lower()]
-    except KeyError:
-        raise _invalid(f"{expression!r} is not one of {', '.join(_ALIASES)}") from None
-
-
-def _values(field: _Field, text: str) -> tuple[int, ...]:
-    """The sorted values that a field names; for day fields only good to see that it can be read."""
-    for part in text.split(","):
-        _refuse_traps(field, part)
-    try:
-        expanded, _ = croniter.expand(_alone(field, text))
-    except (CroniterError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise _invalid(f"{field.name} {text!r} cannot be read; allowed are {field.allowed}") from error
-    values = expanded[_FIELDS.index(field)]
-    if "*" in values:
-        return tuple(range(field.first, field.last + 1))
-    return tuple(sorted(value for value in values if isinstance(value, int)))
-
-
-def _alone(field: _Field, text: str) -> str:
-    """An expression in which only this field says anything."""
-    return " ".join(text if field is other else "*" for other in _FIELDS)
-
-
-def _refuse_traps(field: _Field, part: str) -> None:
-    """What croniter accepts with a meaning that nobody expects."""
-    if _EQUAL_RANGE.match(part):
-        raise _invalid(f"{field.name} {part!r} is a range from a value to itself; write the value alone")
-    if _HASHED.match(part):
-        raise _invalid(f"{field.name} {part!r}: H and R (a value chosen by the scheduler) are not supported")
-
-
-def _is_any(text: str) -> bool:
-    return "*" in text.split(",") or text == "?"
-
-
-def _require_a_day(days: str) -> None:
-    """Refuses what can never match, such as 31 February, and what croniter reads as neither OR nor AND."""
-    of_month, _, of_week = days.upper().split()
-    both = of_month != "*" and of_week != "*"
-    if both and ("W" in of_month or "#" in of_week or _LAST_WEEKDAY.search(of_week)):
-        raise _invalid(
-            f"day of month and day of week {days!r}: with W, # or a last weekday only one may be set"
+@lru_cache(maxsize=2048)
+def _dates(fields: tuple[str, ...], both: bool) -> Dates:
+    """The dates that match. Refuses what can never match, such as 31 February."""
+    of_month, month, of_week, year = fields
+    by_month, by_week = days_of_month(of_month), days_of_week(of_week)
+    months = values(MONTH, month)
+    years = None if year == "*" else frozenset(values(YEAR, year))
+    if not (both or is_any(of_month) or is_any(of_week)):
+        days = {shape: by_month.mask(shape) | by_week.mask(shape) for shape in SHAPES}
+    else:
+        days = {shape: by_month.mask(shape) & by_week.mask(shape) for shape in SHAPES}
+    dates = Dates(days, months, years)
+    if dates:
+        return dates
+    if not Dates({shape: by_month.mask(shape) for shape in SHAPES}, months, None):
+        raise invalid(f"never matches: month {month!r} has no day of month {of_month!r}")
+    if not Dates(days, months, None):
+        raise invalid(
+            f"never matches: day of month {of_month!r} is never day of week {of_week!r} in month {month!r}"
         )
+    raise invalid(f"never matches in year {year!r}")
+
+
+def is_any(text: str) -> bool:
+    """Whether a day field leaves the choice to the other one."""
+    return text.startswith("*") or text == "?"
+
+
+def days_of_month(text: str) -> DaysOfMonth:
+    """Raises InvalidSchedule for what cannot be read."""
+    days: list[int] = []
+    before_last: list[int] = []
+    nearest: list[int] = []
+    last_weekday = False
+    for part in _parts(text):
+        if part == "LW":
+            last_weekday = True
+        elif match := _BEFORE_LAST.fullmatch(part):
+            before_last.append(_within(DAY_OF_MONTH, part, int(match[1] or 0), range(31)))
+        elif match := _NEAREST.fullmatch(part):
+            nearest.append(_within(DAY_OF_MONTH, part, int(match[1]), DAY_OF_MONTH.values))
+        else:
+            days += _ordinary(DAY_OF_MONTH, part)
+    return DaysOfMonth(_unique(days), _unique(before_last), _unique(nearest), last_weekday)
+
+
+def days_of_week(text: str) -> DaysOfWeek:
+    """Raises InvalidSchedule for what cannot be read."""
+    days: list[int] = []
+    nth: list[tuple[int, int]] = []
+    last: list[int] = []
+    for part in _parts(text):
+        if match := _NTH.fullmatch(part):
+            nth.append(
+                (_value(DAY_OF_WEEK, match[1]), _within(DAY_OF_WEEK, part, int(match[2]), range(1, 6)))
+            )
+        elif match := _LAST.fullmatch(part):
+            last.append(_value(DAY_OF_WEEK, match[1]))
+        else:
+            days += _ordinary(DAY_OF_WEEK, part)
+    return DaysOfWeek(_unique(days), tuple(sorted(set(nth))), _unique(last))
+
+
+@lru_cache(maxsize=8192)
+def values(field: Field, text: str) -> tuple[int, ...]:
+    """The sorted values of a field that is no day field. Raises InvalidSchedule for what cannot be read."""
+    return _unique(value for part in text.split(",") for value in _ordinary(field, part))
+
+
+def _parts(text: str) -> list[str]:
+    """Of a day field."""
+    return ["*"] if text == "?" else text.split(",")
+
+
+def _ordinary(field: Field, part: str) -> Sequence[int]:
+    """The values of a number, name, range or step, in the order in which it counts them."""
+    form = _PART.fullmatch(part)
+    if form is None:
+        raise _unreadable(field, part)
+    step = form["step"] and _within(field, part, int(form["step"]), range(1, len(field.values) + 1))
+    if form["first"] is None:
+        return field.values[:: step or 1]
+    if form["last"] is None:
+        first = _value(field, form["first"])
+        return range(first, field.last + 1, step) if step else (first,)
+    return _span(field, form["first"], form["last"])[:: step or 1]
+
+
+def _span(field: Field, first: str, last: str) -> Sequence[int]:
+    """The values from the first to the last one, as they are written."""
+    low, high = _value(field, first), _value(field, last)
+    if low == high:
+        return field.values if (first, last) == ("0", "7") else (low,)
+    if low > high and not field.wraps:
+        raise invalid(f"{field.name} '{first}-{last}' runs backwards")
+    found = _read(field, f"{first}-{last}")
+    start = found.index(low)
+    return (*found[start:], *found[:start])
+
+
+def _value(field: Field, text: str) -> int:
+    """Of a number or a name."""
+    return _read(field, text)[0]
+
+
+def _read(field: Field, text: str) -> Sequence[int]:
+    """What croniter reads in a field: sorted values."""
+    columns = ["*"] * len(FIELDS)
+    columns[field.column] = text
     try:
-        croniter.expand(f"0 0 {days}", strict=True)
-    except (CroniterError, ValueError) as error:
-        reason = str(error).partition("is not acceptable")[2].strip(" .,") or str(error)
-        raise _invalid(f"day of month, month and day of week {days!r} cannot be used: {reason}") from error
-    if days != "* * *" and _first_day_from(days, _EXAMPLE_DAY) is None:
-        raise _invalid(f"day of month, month and day of week {days!r} never match")
+        found = _Reader.expand(" ".join(columns))[0][field.column]
+    except CroniterError as error:
+        raise _unreadable(field, text) from error
+    return field.values if found == ["*"] else found
 
 
-@lru_cache(maxsize=1024)
-def _days(days: str) -> croniter:
-    return croniter(f"0 0 {days}", datetime(2000, 1, 1, tzinfo=UTC))
+def _within(field: Field, part: str, number: int, allowed: range) -> int:
+    if number not in allowed:
+        raise invalid(f"{field.name} {part!r}: {number} is not within {allowed[0]}-{allowed[-1]}")
+    return number
 
 
-@lru_cache(maxsize=65536)
-def _first_day_from(days: str, day: date) -> date | None:
-    before = datetime.combine(day, time(), UTC) - _SECOND
-    return _search(days, before, forward=True)
+def _unreadable(field: Field, text: str) -> InvalidSchedule:
+    if re.match(r"R(\(|/|$)", text):
+        return invalid(f"{field.name} {text!r}: R would choose anew at every reading; H chooses once")
+    return invalid(f"{field.name} {text!r} cannot be read; allowed are {field.allowed}")
 
 
-@lru_cache(maxsize=65536)
-def _last_day_until(days: str, day: date) -> date | None:
-    after = datetime.combine(day, time(), UTC) + _SECOND
-    return _search(days, after, forward=False)
-
-
-def _search(days: str, start: datetime, *, forward: bool) -> date | None:
-    search = _days(days).get_next if forward else _days(days).get_prev
-    try:
-        found: datetime = search(datetime, start_time=start, update_current=False)
-    except CroniterError:
-        return None
-    return found.date()
-
-
-def _round_up(wall: datetime) -> datetime:
-    return wall if wall.microsecond == 0 else wall.replace(microsecond=0) + _SECOND
-
-
-def _invalid(rule: str) -> InvalidSchedule:
-    return InvalidSchedule("expression", rule)
+def _unique(found: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(found)))
