@@ -16,6 +16,8 @@ import pytest
 from tests.support.npm import npm_project
 from tests.support.stack import ROOT, eventually
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:

@@ -22,6 +22,8 @@ import pytest
 from tests.support.compose import ROOT, build_sources, command_of, healthcheck_of, read_compose
 from tests.support.stack import Daemon, eventually, free_port
 
+pytestmark = pytest.mark.alone
+
 SERVICES = read_compose()["services"]
 START_TIMEOUT = 60.0
 

@@ -17,6 +17,8 @@ from tests.unit.agent.conftest import Marked
 HANDLERS = """
 import time
 from batonpass import Worker
+
+pytestmark = pytest.mark.alone
 worker = Worker()
 
 @worker.handler("hold")

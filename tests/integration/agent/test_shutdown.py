@@ -8,6 +8,8 @@ from batonpass.queue.v1.task_pb2 import AttemptResult
 
 from tests.support.fake_dispatch import key
 
+pytestmark = pytest.mark.alone
+
 SUCCEEDED = AttemptResult.ATTEMPT_RESULT_SUCCEEDED
 
 

@@ -19,6 +19,8 @@ from service_kit.dev.supervisor import is_healthy
 from tests.support.postgres import PostgresForTests
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[3]
 
 PLAN = """

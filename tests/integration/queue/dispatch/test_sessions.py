@@ -16,6 +16,8 @@ from tests.support.dispatch import QUICK, Replica, replica
 from tests.support.queue_rows import broken_rules, fetch, put, set_limits, states, value
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 
 async def running(queue: Replica, agent: Agent, count: int) -> list[tuple[int, int]]:
     """Offers that the agent has accepted, as the database knows it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from batonpass.queue.v1 import dispatch_service_pb2 as pb
 
 from queue_service.app.outbox import MOST_OFFERS, MOST_REFS
@@ -10,6 +11,8 @@ from tests.support.agent import Agent, ref
 from tests.support.dispatch import QUICK, Replica, replica
 from tests.support.queue_rows import broken_rules, put, set_limits, value
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 async def hello(agent: Agent, credit: int = 0) -> None:
