@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.ledger import check_books, create_schedules, disable_schedules, wait_for_fires
 from tests.support.stack import Daemon, Stack
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(420)]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.conftest import Gate
 from tests.support.stack import ROOT, Stack, eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 def task(stack: Stack, task_id: str) -> dict[str, Any]:
