@@ -138,7 +138,7 @@ class Handover:
     async def _send(self, stream: DueTaskStream, now: datetime) -> float | None:
         if self._window.oldest is not None and now - self._window.oldest > VERDICT_TIMEOUT:
             raise QueueUnavailable(f"the queue gave no verdict for {spelled(VERDICT_TIMEOUT)}")
-        shards = await self._shards.take(now)
+        shards = await self._shards.take(now, self._window.shards)
         self._signals.sends_all = len(shards) == SHARDS
         self._metrics.shards.set(len(shards))
         self._plan_resend(shards, now)

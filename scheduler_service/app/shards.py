@@ -1,10 +1,14 @@
 """Which parts of the outbox this replica sends."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from scheduler_service.store.tables import SHARDS
+
+PRESENCE: Final = "scheduler/senders"
+"""Every replica that can send shares this lock, so that all know how many there are."""
 
 
 class Locks(Protocol):
@@ -15,35 +19,46 @@ class Locks(Protocol):
     @property
     def held(self) -> frozenset[str]: ...
 
-    async def try_hold(self, key: str) -> bool: ...
+    async def try_hold(self, key: str, *, shared: bool = False) -> bool: ...
 
     async def release(self, key: str) -> None: ...
 
+    async def holders(self, keys: Collection[str]) -> dict[str, int] | None: ...
+
 
 class Shards:
-    """Takes every shard that nobody holds. Two senders of one shard for a moment do no harm.
+    """Holds a fair share: as many shards as there are, divided by the replicas that can send, rounded up.
 
-    The lock keeps the order within a schedule and saves work; that each fire becomes one task is the fire
-    id's doing.
+    What is too much is given up when nothing of it is under way any more, so that the next sender begins
+    where this one ended. Two senders of one shard for a moment do no harm: the lock keeps the order within a
+    schedule and saves work; that each fire becomes one task is the fire id's doing.
     """
 
     def __init__(self, locks: Locks, every: timedelta = timedelta(seconds=1)) -> None:
         self._locks = locks
         self._every = every
-        self._next_try: datetime | None = None
+        self._next_look: datetime | None = None
+        self._leaving: frozenset[int] = frozenset()
 
     @property
     def held(self) -> frozenset[int]:
         """The shards held now, as far as this side knows."""
-        return frozenset(shard for shard in range(SHARDS) if _key(shard) in self._locks.held)
+        locked = self._locks.held
+        return frozenset(shard for shard in range(SHARDS) if _key(shard) in locked)
 
-    async def take(self, now: datetime) -> frozenset[int]:
-        """Tries to take what is free, at most once a second; returns what is held."""
-        if len(self.held) < SHARDS and (self._next_try is None or now >= self._next_try):
-            self._next_try = now + self._every
-            for shard in range(SHARDS):
-                await self._locks.try_hold(_key(shard))
-        return self.held
+    async def take(self, now: datetime, under_way: Callable[[], Collection[int]]) -> frozenset[int]:
+        """The shards to send from; at most once a second looks at what the others do.
+
+        `under_way` tells the shards with something that was sent and has no verdict.
+        """
+        if self._next_look is None or now >= self._next_look:
+            self._next_look = now + self._every
+            await self._balance()
+        if self._leaving:
+            for shard in self._leaving - frozenset(under_way()):
+                await self._locks.release(_key(shard))
+            self._leaving &= self.held
+        return self.held - self._leaving
 
     def were_lost(self) -> bool:
         """Whether shards were lost since the last question: another replica may have sent meanwhile."""
@@ -55,7 +70,21 @@ class Shards:
         """Lets other replicas send."""
         for shard in self.held:
             await self._locks.release(_key(shard))
-        self._next_try = None
+        await self._locks.release(PRESENCE)
+        self._next_look, self._leaving = None, frozenset()
+
+    async def _balance(self) -> None:
+        """Takes free shards up to the fair share, or chooses those to give up."""
+        await self._locks.try_hold(PRESENCE, shared=True)
+        holders = await self._locks.holders([PRESENCE, *map(_key, range(SHARDS))])
+        if holders is None:
+            return
+        share = -(-SHARDS // max(1, holders[PRESENCE]))
+        held = sorted(self.held)
+        self._leaving = frozenset(held[share:])
+        for shard in range(SHARDS):
+            if len(held) < share and holders[_key(shard)] == 0 and await self._locks.try_hold(_key(shard)):
+                held.append(shard)
 
 
 def _key(shard: int) -> str:

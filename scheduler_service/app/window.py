@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from scheduler_service.domain.fire import Disposition
+from scheduler_service.store.fires import shard
 from scheduler_service.store.outbox import Parcel, Verdict
 
 Key = tuple[str, str]
@@ -42,6 +43,10 @@ class Window:
     def fires(self) -> list[int]:
         """Numbers of all fires in it."""
         return [sent.parcel.fire for sent in self._under_way.values()] + list(self._answered)
+
+    def shards(self) -> set[int]:
+        """Parts of the outbox with a parcel that waits for its verdict."""
+        return {shard(sent.parcel.namespace, sent.parcel.schedule_id) for sent in self._under_way.values()}
 
     def add(self, parcels: Iterable[Parcel], now: datetime) -> None:
         """Parcels are being sent at `now`."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -65,9 +66,35 @@ async def test_everything_is_lost_with_the_session(
     assert await locks.try_hold("a")
 
 
+async def test_shared_lock_is_counted_and_leaves_with_its_session(
+    holder: Callable[[str], AdvisoryLocks],
+) -> None:
+    first, second = holder("first"), holder("second")
+    assert await first.try_hold("here", shared=True)
+    assert await second.try_hold("here", shared=True)
+    assert await second.try_hold("alone")
+    assert await first.holders(["here", "alone", "nobody"]) == {"here": 2, "alone": 1, "nobody": 0}
+    await second.stop()
+    assert await first.holders(["here", "alone"]) == {"here": 1, "alone": 0}
+    await first.release("here")
+    assert await first.holders(["here"]) == {"here": 0}
+
+
+async def test_holder_that_stood_still_does_not_believe_in_its_locks(
+    holder: Callable[[str], AdvisoryLocks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped process wakes up before it hears that the server has ended its session."""
+    locks = holder("sleeper")
+    await locks.try_hold("a")
+    monkeypatch.setattr("service_kit.locks.BELIEF", timedelta())
+    assert locks.held == set()
+    assert locks.lost.is_set()
+
+
 async def test_absent_database_holds_nothing() -> None:
     locks = AdvisoryLocks("postgresql://nobody:wrong@127.0.0.1:1/none")
     assert not await locks.try_hold("a")
+    assert await locks.holders(["a"]) is None
     await locks.stop()
 
 
