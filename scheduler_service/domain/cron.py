@@ -230,6 +230,7 @@ def _ordinary(field: Field, part: str) -> Sequence[int]:
     return _span(field, form["first"], form["last"])[:: step or 1]
 
 
+@lru_cache(maxsize=1024)
 def _span(field: Field, first: str, last: str) -> Sequence[int]:
     """The values from the first to the last one, as they are written."""
     low, high = _value(field, first), _value(field, last)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scheduler_service.domain.cron_fields import Field, invalid
+from scheduler_service.domain.cron_fields import YEAR, Field, invalid
 
 _HASHED: Final = re.compile(r"(?:^|,)H")
 _FORM: Final = re.compile(r"H(?:\((?P<first>\w+)-(?P<last>\w+)\))?(?:/(?P<step>\d+))?")
@@ -34,6 +34,8 @@ def resolve(field: Field, text: str, seed: str, span: Callable[[Field, str, str]
 
 
 def _chosen(field: Field, part: str, seed: str, span: Callable[[Field, str, str], Sequence[int]]) -> str:
+    if field is YEAR:
+        raise invalid(f"year {part!r}: a year cannot be chosen")
     form = _FORM.fullmatch(part)
     if form is None:
         raise invalid(f"{field.name} {part!r} cannot be read; allowed are H, H/n, H(a-b) and H(a-b)/n")
