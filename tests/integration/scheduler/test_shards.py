@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 
+from scheduler_service.app.shards import Shards
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.spec import IntervalSpec
@@ -42,6 +43,18 @@ async def test_three_replicas_share_fairly_within_seconds_and_two_take_over_from
     for _ in range(2):
         await a_round(clock, replicas[1:])
     assert shares(replicas[1:]) == [8, 8]
+
+
+async def test_replica_that_cannot_send_leaves_its_share_to_the_others(
+    make_replica: MakeReplica, clock: ManualClock
+) -> None:
+    first, second = Shards(make_replica().locks), Shards(make_replica().locks)
+    for _ in range(3):
+        for shards in (first, second):
+            await shards.take(clock.advance(SECOND), set)
+    assert (len(first.held), len(second.held)) == (8, 8)
+    await second.release()
+    assert len(await first.take(clock.advance(SECOND), set)) == 16
 
 
 async def test_shard_is_given_up_when_nothing_of_it_is_under_way(
