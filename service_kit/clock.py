@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from service_kit.errors import DatabaseUnavailable
+
+LONGEST_TRIP: Final = timedelta(seconds=1)
 
 
 class Clock(Protocol):
@@ -41,7 +43,8 @@ class DatabaseClock:
     """PostgreSQL's `clock_timestamp()`, sampled now and then and advanced by the monotonic clock.
 
     `read` asks the database (see `Database.now`). A sample is dated at the middle of its round trip, so that
-    it is wrong by at most half of it. While the database is away the last sample stays in force.
+    it is wrong by at most half of it; one that took longer than a second, because either side stood still,
+    counts only when there is no other. While the database is away the last sample stays in force.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class DatabaseClock:
         before = self._monotonic()
         instant = await self._read()
         after = self._monotonic()
+        if self._sample is not None and after - before > LONGEST_TRIP.total_seconds():
+            return
         self._sample = (instant.astimezone(UTC), (before + after) / 2)
 
     async def _keep_sampling(self) -> None:

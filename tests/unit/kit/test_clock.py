@@ -44,6 +44,23 @@ async def test_new_sample_replaces_the_old_one() -> None:
     assert clock.now() == NOON - timedelta(days=1)
 
 
+async def test_sample_that_took_long_is_better_than_none_and_worse_than_another() -> None:
+    """Whoever stood still in between cannot say what time it is."""
+    monotonic, trips = Monotonic(), iter([20.0, 0.2, 20.0])
+
+    async def read() -> datetime:
+        monotonic.seconds += next(trips)
+        return NOON
+
+    clock = DatabaseClock(read, monotonic=monotonic)
+    await clock.sample()
+    assert clock.now() == NOON + timedelta(seconds=10)
+    await clock.sample()
+    assert clock.now() == NOON + timedelta(seconds=0.1)
+    await clock.sample()
+    assert clock.now() == NOON + timedelta(seconds=20.1)
+
+
 async def test_clock_without_a_sample_does_not_guess() -> None:
     async def read() -> datetime:
         raise AssertionError("not asked")
