@@ -20,7 +20,7 @@ import grpc
 import grpc.aio
 from batonpass.options import SERVER_OPTIONS
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
-from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2
+from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2, template_service_pb2
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
@@ -30,6 +30,7 @@ START_TIMEOUT = 10.0
 SERVICES = (
     schedule_service_pb2.DESCRIPTOR.services_by_name["ScheduleService"],
     event_service_pb2.DESCRIPTOR.services_by_name["EventService"],
+    template_service_pb2.DESCRIPTOR.services_by_name["TemplateService"],
     queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"],
     pull_service_pb2.DESCRIPTOR.services_by_name["PullService"],
 )

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
         Unavailable,
         Violation,
         at,
+        calendar_every,
         cron,
         every,
         has_ended,
         new_task,
         on_event,
+        recurrence,
+        template_source,
         uuid7,
     )
 
@@ -70,11 +73,14 @@ __all__ = [
     "Violation",
     "Worker",
     "at",
+    "calendar_every",
     "cron",
     "every",
     "has_ended",
     "new_task",
     "on_event",
+    "recurrence",
+    "template_source",
     "uuid7",
 ]
 

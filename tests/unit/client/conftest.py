@@ -9,13 +9,19 @@ import grpc_testing
 import pytest
 from batonpass import Client
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
-from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2
+from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2, template_service_pb2
 from google.protobuf import any_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
 SERVICES = {
     service.name: service
-    for module in (queue_service_pb2, pull_service_pb2, schedule_service_pb2, event_service_pb2)
+    for module in (
+        queue_service_pb2,
+        pull_service_pb2,
+        schedule_service_pb2,
+        event_service_pb2,
+        template_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 }
 
@@ -64,7 +70,8 @@ class Play:
         """(metadata, request, handle) of the next call of `Service.Method`, made or still to come."""
         service, method = rpc.split(".")
         descriptor = SERVICES[service].methods_by_name[method]
-        channel = (self.scheduler if service in ("ScheduleService", "EventService") else self.queue).channel
+        is_queue = descriptor.containing_service.file.package == "batonpass.queue.v1"
+        channel = (self.queue if is_queue else self.scheduler).channel
         if descriptor.server_streaming:
             return channel.take_unary_stream(descriptor)
         return channel.take_unary_unary(descriptor)

@@ -13,10 +13,13 @@ from batonpass import (
     NotFound,
     StaleLease,
     Unavailable,
+    calendar_every,
     cron,
     every,
     new_task,
     on_event,
+    recurrence,
+    template_source,
 )
 from batonpass.queue.v1 import pull_service_pb2 as pull_pb
 from batonpass.queue.v1 import queue_service_pb2 as queue_pb
@@ -24,6 +27,7 @@ from batonpass.queue.v1.task_pb2 import OVERLAP_POLICY_ALLOW_ALL, TASK_STATE_WAI
 from batonpass.scheduler.v1 import event_service_pb2 as event_pb
 from batonpass.scheduler.v1 import schedule_pb2
 from batonpass.scheduler.v1 import schedule_service_pb2 as schedule_pb
+from batonpass.scheduler.v1 import template_service_pb2 as template_pb
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
@@ -277,11 +281,85 @@ def test_events_carry_json_and_an_id_of_their_own(play):
 
 
 def test_a_preview_is_of_a_stored_schedule_or_of_a_spec(play):
-    for what, field in (("nightly", "schedule_id"), (on_event("x"), "spec")):
+    for what, field in (("nightly", "schedule_id"), (on_event("x"), "draft")):
         call = play.start(lambda client, what=what: client.preview_schedule(what, count=3))
         request = play.answer("ScheduleService.PreviewSchedule", schedule_pb.PreviewScheduleResponse())
         call.result(WAIT)
         assert request.ListFields()[0][0].name == field
+
+
+def test_everything_that_says_when_can_be_given(play):
+    monthly = calendar_every(1, "months", starting=datetime(2026, 1, 31, 9))
+    fridays = recurrence("FREQ=MONTHLY;BYDAY=-1FR", starting="2026-01-01T17:00:00")
+    call = play.start(
+        lambda client: client.create_schedule(
+            "s",
+            [cron("0 0 13 * FRI", days="and"), monthly, fridays],
+            "true",
+            exclude=every(timedelta(days=7)),
+            start=datetime(2026, 1, 1, tzinfo=UTC),
+            gap="shift",
+            fold="both",
+            exclude_calendars=["holidays"],
+            on_closed="next-business-day",
+            jitter=timedelta(seconds=30),
+            max_runs=5,
+            pause_on_failure=3,
+            labels={"app": "shop"},
+            overlap="cancel-other",
+            catch_up="none",
+        )
+    )
+    request = play.answer("ScheduleService.CreateSchedule", schedule_pb.CreateScheduleResponse())
+    call.result(WAIT)
+    sent = request.schedule
+    assert sent.specs[0].cron.day_match == schedule_pb2.DAY_MATCH_AND
+    assert sent.specs[1].calendar_interval == schedule_pb2.CalendarIntervalSpec(
+        every=1, unit=schedule_pb2.CALENDAR_UNIT_MONTH, start="2026-01-31T09:00:00"
+    )
+    assert sent.specs[2].recurrence.start == "2026-01-01T17:00:00"
+    assert sent.exclusions[0].interval.every == Duration(seconds=604_800)
+    assert (sent.gap_policy, sent.fold_policy) == (
+        schedule_pb2.GAP_POLICY_SHIFT,
+        schedule_pb2.FOLD_POLICY_BOTH,
+    )
+    assert sent.calendar_disposition == schedule_pb2.CALENDAR_DISPOSITION_NEXT_BUSINESS_DAY
+    assert (sent.max_runs, sent.pause_on_failure, dict(sent.labels)) == (5, 3, {"app": "shop"})
+    assert sent.catch_up_policy == schedule_pb2.CATCH_UP_POLICY_NONE
+    assert sent.jitter == Duration(seconds=30)
+
+
+def test_a_schedule_can_be_made_of_a_schedule_template(play):
+    made_of = template_source("nightly", parameters={"table": "orders"})
+    call = play.start(
+        lambda client: client.create_schedule("s", source=made_of, labels={"app": "shop"}, disabled=True)
+    )
+    request = play.answer("ScheduleService.CreateSchedule", schedule_pb.CreateScheduleResponse())
+    call.result(WAIT)
+    assert request.schedule == schedule_pb2.Schedule(
+        schedule_id="s", source=made_of, labels={"app": "shop"}, disabled=True
+    )
+
+
+def test_detaching_from_a_schedule_template_clears_the_source(play):
+    call = play.start(lambda client: client.update_schedule("s", source=None))
+    request = play.answer("ScheduleService.UpdateSchedule", schedule_pb.UpdateScheduleResponse())
+    call.result(WAIT)
+    assert list(request.update_mask.paths) == ["source"]
+    assert not request.schedule.HasField("source")
+
+
+def test_an_upgrade_of_schedules_says_from_where_to_where(play):
+    call = play.start(
+        lambda client: client.upgrade_schedules(
+            "nightly", to_version=3, from_version=1, parameters={"hour": "4"}, dry_run=True
+        )
+    )
+    request = play.answer("TemplateService.UpgradeSchedules", template_pb.UpgradeSchedulesResponse(changed=2))
+    assert call.result(WAIT).changed == 2
+    assert request == template_pb.UpgradeSchedulesRequest(
+        template_id="nightly", to_version=3, from_version=1, parameters={"hour": "4"}, dry_run=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,6 +371,9 @@ def test_a_preview_is_of_a_stored_schedule_or_of_a_spec(play):
         (lambda client: client.list_tasks(state="wating"), "state"),
         (lambda client: client.run_schedule("s", overlap="never"), "overlap"),
         (lambda client: client.update_schedule("s"), "changes"),
+        (lambda client: client.create_schedule("s", source=template_source("t"), priority=3), "source"),
+        (lambda client: calendar_every(1, "fortnight", starting="2026-01-01T00:00:00"), "unit"),
+        (lambda client: recurrence("FREQ=DAILY", starting=datetime(2026, 1, 1, tzinfo=UTC)), "starting"),
     ],
 )
 def test_wrong_values_are_refused_before_anything_is_sent(play, make, field):

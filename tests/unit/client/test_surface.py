@@ -6,10 +6,19 @@ from importlib import import_module
 import batonpass
 import batonpass.client
 from batonpass import AsyncClient, Client
-from batonpass.client import events, operations, pull, schedules, tasks
+from batonpass.client import events, operations, pull, schedule_templates, schedules, tasks
 from batonpass.client.call import Rpc
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
-from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2
+from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2, template_service_pb2
+
+MODULES = (tasks, operations, pull, schedules, events, schedule_templates)
+CONTRACT = (
+    queue_service_pb2,
+    pull_service_pb2,
+    schedule_service_pb2,
+    event_service_pb2,
+    template_service_pb2,
+)
 
 
 def test_every_public_name_can_be_imported():
@@ -30,15 +39,10 @@ def test_methods_show_the_arguments_of_their_call():
 
 
 def test_every_rpc_of_the_contract_is_reached():
-    known = {
-        value.path
-        for module in (tasks, operations, pull, schedules, events)
-        for value in vars(module).values()
-        if isinstance(value, Rpc)
-    }
+    known = {value.path for module in MODULES for value in vars(module).values() if isinstance(value, Rpc)}
     published = {
         f"/{service.full_name}/{method.name}"
-        for module in (queue_service_pb2, pull_service_pb2, schedule_service_pb2, event_service_pb2)
+        for module in CONTRACT
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
@@ -46,7 +50,7 @@ def test_every_rpc_of_the_contract_is_reached():
 
 
 def test_responses_are_those_of_the_contract():
-    for module in (tasks, operations, pull, schedules, events):
+    for module in MODULES:
         for rpc in (value for value in vars(module).values() if isinstance(value, Rpc)):
             service, method = rpc.path[1:].split("/")
             descriptor = pool().FindServiceByName(service).methods_by_name[method]

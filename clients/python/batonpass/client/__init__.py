@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         Violation,
     )
     from batonpass.client.ids import uuid7
-    from batonpass.client.specs import at, cron, every, on_event
+    from batonpass.client.schedule_message import template_source
+    from batonpass.client.specs import at, calendar_every, cron, every, on_event, recurrence
     from batonpass.client.sync_client import Client
     from batonpass.client.tasks import new_task
     from batonpass.client.waiting import has_ended
@@ -55,7 +56,8 @@ _HOMES = {
         "Violation",
     ),
     "ids": ("uuid7",),
-    "specs": ("at", "cron", "every", "on_event"),
+    "schedule_message": ("template_source",),
+    "specs": ("at", "calendar_every", "cron", "every", "on_event", "recurrence"),
     "sync_client": ("Client",),
     "tasks": ("TaskState", "new_task"),
     "waiting": ("has_ended",),
@@ -82,11 +84,14 @@ __all__ = [
     "Unavailable",
     "Violation",
     "at",
+    "calendar_every",
     "cron",
     "every",
     "has_ended",
     "new_task",
     "on_event",
+    "recurrence",
+    "template_source",
     "uuid7",
 ]
 

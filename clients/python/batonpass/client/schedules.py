@@ -1,17 +1,26 @@
 """Calls about schedules."""
 
-from datetime import datetime, timedelta
-from typing import Final, TypedDict, Unpack
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Unpack
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from batonpass.client.call import Call, Listed, Pages, Rpc, same
 from batonpass.client.ids import uuid7
-from batonpass.client.templates import Template, task_template
-from batonpass.client.values import duration, enum_number, invalid, timestamp
+from batonpass.client.schedule_message import (
+    Changes,
+    Options,
+    Specs,
+    Timing,
+    paths,
+    schedule_message,
+    timing_message,
+)
+from batonpass.client.values import enum_number, invalid, timestamp
 from batonpass.queue.v1.task_pb2 import OverlapPolicy
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
-from batonpass.scheduler.v1.schedule_pb2 import CatchUpPolicy, Disposition, Fire, Schedule, ScheduleSpec
+from batonpass.scheduler.v1.schedule_pb2 import Disposition, Fire, Schedule, TemplateSource
 
 _SERVICE: Final = "/batonpass.scheduler.v1.ScheduleService"
 _CREATE: Final = Rpc("scheduler", f"{_SERVICE}/CreateSchedule", pb.CreateScheduleResponse)
@@ -28,45 +37,26 @@ _STATS: Final = Rpc("scheduler", f"{_SERVICE}/GetScheduleStats", pb.GetScheduleS
 _HANDOVER: Final = Rpc("scheduler", f"{_SERVICE}/AwaitHandover", pb.AwaitHandoverResponse)
 
 
-class Timing(TypedDict, total=False):
-    """How a schedule treats its instants; what is left out takes the service's default.
-
-    `time_zone` is an IANA name. `overlap` is `skip`, `buffer_all` or `allow_all`; `catch_up` is `latest` or
-    `all`, for instants at most `catchup_window` old.
-    """
-
-    time_zone: str
-    overlap: int | str
-    catch_up: int | str
-    catchup_window: timedelta
-
-
-class Options(Timing, Template, total=False):
-    """Everything about a schedule beside its spec and handler."""
-
-
-class Changes(Options, total=False):
-    """What to change: only what is given."""
-
-    spec: ScheduleSpec
-    handler: str
-
-
 def create_schedule(
     schedule_id: str,
-    spec: ScheduleSpec,
-    handler: str,
+    spec: Specs = (),
+    handler: str = "",
     *,
+    source: TemplateSource | None = None,
     disabled: bool = False,
     request_id: str | None = None,
     **options: Unpack[Options],
 ) -> Call[Schedule]:
-    """Creates a schedule that runs `handler` when `spec` (see `cron`, `every`, `at`, `on_event`) comes due.
+    """Creates a schedule that runs `handler` when one of its specs comes due (see `cron`, `every`, `at`,
+    `on_event`, `calendar_every`, `recurrence`), or one that is made of a schedule template (see
+    `template_source`).
 
-    Raises AlreadyExists; InvalidArgument naming field and rule.
+    Raises AlreadyExists; InvalidArgument naming field and rule; NotFound for an unknown schedule template.
     """
-    schedule = _schedule(schedule_id, handler, options)
-    schedule.specs.append(spec)
+    if source is None:
+        schedule = schedule_message(schedule_id, spec, handler, options)
+    else:
+        schedule = _made_of(source, schedule_id, spec, handler, options)
     schedule.disabled = disabled
     request = pb.CreateScheduleRequest(schedule=schedule, request_id=request_id or uuid7())
     return Call(_CREATE, request, _picked)
@@ -77,11 +67,12 @@ def get_schedule(schedule_id: str) -> Call[Schedule]:
     return Call(_GET, pb.GetScheduleRequest(schedule_id=schedule_id), _picked)
 
 
-def list_schedules(*, page_size: int = 0) -> Pages[Schedule]:
-    """Yields schedules by id."""
+def list_schedules(*, labels: Mapping[str, str] | None = None, page_size: int = 0) -> Pages[Schedule]:
+    """Yields schedules by id; with `labels`, those that have all of them."""
 
     def page(token: str) -> Call[Listed[Schedule]]:
-        return Call(_LIST, pb.ListSchedulesRequest(page_size=page_size, page_token=token), _schedules)
+        request = pb.ListSchedulesRequest(page_size=page_size, page_token=token, labels=labels)
+        return Call(_LIST, request, _schedules)
 
     return Pages(page)
 
@@ -93,13 +84,11 @@ def update_schedule(schedule_id: str, *, generation: int = 0, **changes: Unpack[
     """
     if not changes:
         raise invalid("changes", "must name at least one field")
-    schedule = _schedule(schedule_id, changes.get("handler", ""), changes)
-    if "spec" in changes:
-        schedule.specs.append(changes["spec"])
+    schedule = schedule_message(schedule_id, changes.get("spec", ()), changes.get("handler", ""), changes)
+    if (made_of := changes.get("source")) is not None:
+        schedule.source.CopyFrom(made_of)
     request = pb.UpdateScheduleRequest(
-        schedule=schedule,
-        update_mask=FieldMask(paths=sorted({_PATHS.get(name, f"template.{name}") for name in changes})),
-        generation=generation,
+        schedule=schedule, update_mask=FieldMask(paths=paths(changes)), generation=generation
     )
     return Call(_UPDATE, request, _picked, repeatable=generation == 0)
 
@@ -128,20 +117,23 @@ def run_schedule(schedule_id: str, *, overlap: int | str = 0, request_id: str | 
 
 
 def preview_schedule(
-    what: str | ScheduleSpec | Schedule,
+    what: str | Specs | Schedule,
     *,
-    time_zone: str = "",
     count: int = 0,
     after: datetime | None = None,
+    **timing: Unpack[Timing],
 ) -> Call[pb.PreviewScheduleResponse]:
-    """Shows the next instants of a stored schedule (by id), of a spec, or of a whole schedule that is not
-    stored; 5 by default, after now by default.
+    """Shows the next instants of a stored schedule (by id), of specs, or of a whole schedule that is not
+    stored, and says in words what it means; 5 instants by default, after now by default.
+
+    `timing` goes with specs.
     """
-    if isinstance(what, ScheduleSpec):
-        what = Schedule(specs=[what], time_zone=time_zone)
+    draft = None
+    if not isinstance(what, str):
+        draft = what if isinstance(what, Schedule) else timing_message(what, timing)
     request = pb.PreviewScheduleRequest(
         schedule_id=what if isinstance(what, str) else "",
-        draft=None if isinstance(what, str) else what,
+        draft=draft,
         count=count,
         from_time=timestamp("after", after),
     )
@@ -174,27 +166,12 @@ def await_handover() -> Call[int]:
     return Call(_HANDOVER, pb.AwaitHandoverRequest(), _settled)
 
 
-_PATHS: Final = {
-    "spec": "specs",
-    "time_zone": "time_zone",
-    "overlap": "overlap_policy",
-    "catch_up": "catch_up_policy",
-    "catchup_window": "catchup_window",
-    "cpu_percent": "template.resources.cpu_percent",
-    "memory_percent": "template.resources.memory_percent",
-}
-"""Argument -> path in the mask; every other argument is a field of the template of the same name."""
-
-
-def _schedule(schedule_id: str, handler: str, options: Options) -> Schedule:
-    return Schedule(
-        schedule_id=schedule_id,
-        template=task_template(handler, options),
-        time_zone=options.get("time_zone", ""),
-        overlap_policy=_overlap(options.get("overlap", 0)),
-        catch_up_policy=enum_number("catch_up", CatchUpPolicy, "CATCH_UP_POLICY", options.get("catch_up", 0)),
-        catchup_window=duration(options.get("catchup_window")),
-    )
+def _made_of(
+    source: TemplateSource, schedule_id: str, spec: Specs, handler: str, options: Options
+) -> Schedule:
+    if spec or handler or set(options) - {"labels"}:
+        raise invalid("source", "says everything but labels: give it, or specs, handler and options")
+    return Schedule(schedule_id=schedule_id, source=source, labels=options.get("labels"))
 
 
 def _overlap(value: int | str) -> OverlapPolicy.ValueType:

@@ -1,18 +1,25 @@
-"""When a schedule comes due, in one word each: `cron`, `every`, `at`, `on_event`."""
+"""When a schedule comes due, in one word each: `cron`, `every`, `at`, `on_event`, `calendar_every`,
+`recurrence`."""
 
 from datetime import datetime, timedelta
 
-from batonpass.client.values import duration, enum_number, timestamp
+from batonpass.client.values import duration, enum_number, invalid, timestamp
 from batonpass.scheduler.v1 import schedule_pb2 as pb
 
 
-def cron(expression: str, *, seconds: int | str = 0) -> pb.ScheduleSpec:
+def cron(expression: str, *, seconds: int | str = 0, days: int | str = 0) -> pb.ScheduleSpec:
     """By the calendar, in the schedule's time zone.
 
-    `seconds` (`first` or `last`) says where a sixth field stands.
+    `seconds` (`first` or `last`) says where a sixth field stands, `days` (`or`, the default, or `and`) how
+    day of month and day of week work together.
     """
-    number = enum_number("seconds", pb.SecondsField, "SECONDS_FIELD", seconds)
-    return pb.ScheduleSpec(cron=pb.CronSpec(expression=expression, seconds=number))
+    return pb.ScheduleSpec(
+        cron=pb.CronSpec(
+            expression=expression,
+            seconds=enum_number("seconds", pb.SecondsField, "SECONDS_FIELD", seconds),
+            day_match=enum_number("days", pb.DayMatch, "DAY_MATCH", days),
+        )
+    )
 
 
 def every(distance: timedelta, *, phase: timedelta | None = None) -> pb.ScheduleSpec:
@@ -28,3 +35,30 @@ def at(time: datetime) -> pb.ScheduleSpec:
 def on_event(event_type: str) -> pb.ScheduleSpec:
     """At every event of this type."""
     return pb.ScheduleSpec(event=pb.EventSpec(type=event_type))
+
+
+def calendar_every(count: int, unit: int | str, *, starting: datetime | str) -> pb.ScheduleSpec:
+    """Every `count` days, weeks, months or years by the clock on the wall of the schedule's zone.
+
+    `starting` is the first reading of that clock: no zone, whole seconds.
+    """
+    word = unit.rstrip("sS") if isinstance(unit, str) else unit
+    number = enum_number("unit", pb.CalendarUnit, "CALENDAR_UNIT", word)
+    spec = pb.CalendarIntervalSpec(every=count, unit=number, start=_reading(starting))
+    return pb.ScheduleSpec(calendar_interval=spec)
+
+
+def recurrence(rule: str, *, starting: datetime | str) -> pb.ScheduleSpec:
+    """By a recurrence rule of iCalendar (RFC 5545), such as `FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17`.
+
+    `starting` (DTSTART) is a reading of the clock of the schedule's zone: no zone, whole seconds.
+    """
+    return pb.ScheduleSpec(recurrence=pb.RecurrenceSpec(rule=rule, start=_reading(starting)))
+
+
+def _reading(starting: datetime | str) -> str:
+    if isinstance(starting, str):
+        return starting
+    if starting.tzinfo is not None or starting.microsecond:
+        raise invalid("starting", "must be whole seconds without a zone: it is read in the schedule's zone")
+    return starting.isoformat()

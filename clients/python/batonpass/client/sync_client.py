@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from batonpass.client import events, operations, pull, schedules, tasks
+from batonpass.client import events, operations, pull, schedule_templates, schedules, tasks
 from batonpass.client.blocking import Caller, RealTime, Time, chained, listing, streaming, unary
 from batonpass.client.endpoints import Side, TlsFiles
 from batonpass.client.errors import BatonpassError, Unavailable
@@ -98,6 +98,12 @@ class Client:
     schedule_stats = unary(schedules.schedule_stats)
     await_handover = unary(schedules.await_handover)
     publish_event = unary(events.publish_event)
+
+    put_schedule_template = unary(schedule_templates.put_schedule_template)
+    get_schedule_template = unary(schedule_templates.get_schedule_template)
+    list_schedule_templates = listing(schedule_templates.list_schedule_templates)
+    delete_schedule_template = unary(schedule_templates.delete_schedule_template)
+    upgrade_schedules = unary(schedule_templates.upgrade_schedules)
 
     queue_status = unary(operations.queue_status)
     prevent_starvation = unary(operations.prevent_starvation)
