@@ -1,5 +1,7 @@
 """A rule for all texts: PostgreSQL cannot store the character NUL."""
 
+from collections.abc import Iterable
+
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -9,13 +11,20 @@ _RULE = "must not contain the character NUL"
 
 
 def refuse_nul(message: Message, path: str = "") -> None:
-    """Raises InvalidArgument naming the first string field, at any depth, that has a NUL in it."""
+    """Raises InvalidArgument naming the first field of text, at any depth, that has a NUL in it."""
     for field, value in message.ListFields():
         name = f"{path}{field.name}"
+        if field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type.GetOptions().map_entry:
+            _refuse_in(name, (*value.keys(), *value.values()))
+            continue
         values = list(value) if field.is_repeated else [value]
         if field.type == FieldDescriptor.TYPE_STRING:
-            if any("\0" in text for text in values):
-                raise InvalidArgument(f"{name}: {_RULE}", violations=[(name, _RULE)])
+            _refuse_in(name, values)
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             for part in values:
                 refuse_nul(part, f"{name}.")
+
+
+def _refuse_in(name: str, values: Iterable[object]) -> None:
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise InvalidArgument(f"{name}: {_RULE}", violations=[(name, _RULE)])
