@@ -87,20 +87,15 @@ def split(expression: str, seconds: SecondsField) -> Fields:
     texts = _unalias(expression.strip().upper(), seconds).split()
     if texts and "TZ=" in texts[0]:
         raise invalid(f"{texts[0]!r}: the zone is `time_zone` of the schedule, no part of the expression")
-    last = seconds is SecondsField.LAST
-    match texts:
-        case [*five] if len(five) == 5 and seconds is SecondsField.NONE:
-            return Fields("0", *five, year="*")
-        case [*five, second] if len(five) == 5 and last:
-            return Fields(second, *five, year="*")
-        case [*six] if len(six) == 6 and seconds is SecondsField.FIRST:
-            return Fields(*six, year="*")
-        case [*five, second, year] if len(five) == 5 and last:
-            return Fields(second, *five, year)
-        case [*seven] if len(seven) == 7:
-            return Fields(*seven)
-        case _:
-            raise invalid(_wrong_count(len(texts), seconds))
+    allowed = (5, 7) if seconds is SecondsField.NONE else (6, 7)
+    if len(texts) not in allowed:
+        raise invalid(_wrong_count(len(texts), seconds))
+    year = texts.pop() if len(texts) == 7 else "*"
+    if len(texts) == 5:
+        return Fields._make(("0", *texts, year))
+    if seconds is SecondsField.LAST:
+        return Fields._make((texts.pop(), *texts, year))
+    return Fields._make((*texts, year))
 
 
 def invalid(rule: str) -> InvalidSchedule:

@@ -4,6 +4,7 @@ Where croniter 7.0 means something else, expressions are left out of the compari
 
 - A range that wraps with a step: croniter reads `23-3/2` as 2,23, we as 1,3,23.
 - A range from a value to itself: croniter reads the whole cycle, we the value.
+- A later `*` in a list: croniter takes `1,*` as unrestricted, we only what starts with a star, as Vixie cron.
 - `31W` in a shorter month: croniter takes the last weekday, for us there is none.
 - W, # or a last weekday in one day field with anything in the other: croniter refuses them or takes neither
   OR nor AND. These, `L-n`, `LW` and lists of special forms, which it does not know, are compared with
@@ -36,22 +37,17 @@ def fields(draw: st.DrawFn, first: int, last: int, names: list[str] | None = Non
             names[number - first] if names and number <= first + 11 and draw(st.booleans()) else str(number)
         )
 
-    def part() -> str:
+    def part(leading: bool) -> str:
         low, high = sorted(draw(st.sets(st.integers(first, last), min_size=2, max_size=2)))
         step = draw(st.integers(1, last - first + 1))
-        forms = [
-            "*",
-            f"*/{step}",
-            str(low),
-            f"{low}/{step}",
-            f"{value(low)}-{value(high)}",
-            f"{low}-{high}/{step}",
-        ]
+        forms = [str(low), f"{low}/{step}", f"{value(low)}-{value(high)}", f"{low}-{high}/{step}"]
+        if leading:
+            forms += ["*", f"*/{step}"]
         if names or last in (23, 59):
             forms.append(f"{value(high)}-{value(low)}")
         return draw(st.sampled_from(forms))
 
-    return ",".join(part() for _ in range(draw(st.integers(1, 3))))
+    return ",".join(part(number == 0) for number in range(draw(st.integers(1, 3))))
 
 
 OF_MONTH = fields(1, 31) | st.sampled_from(["*", "?", "L", "15,L"])
