@@ -91,7 +91,9 @@ class Queue:
         )
         self._ended, self._happened = Bell(), Bell()
         self._dispatch = Dispatch(dispatch, self._clock, settings.terms, replica, self._metrics.registry)
-        intake_store = IntakeStore(self._database("intake", 2), settings.key_retention)
+        intake_store = IntakeStore(
+            self._database("intake", 2), settings.key_retention, settings.terms.cancel_grace
+        )
         self._signals = Signals(
             self._notifier.notify,
             self._dispatch.dispatcher,
@@ -107,7 +109,7 @@ class Queue:
             intake_store,
             self._clock,
             settings.key_retention,
-            self._signals.ready,
+            self._signals,
             IntakeMetrics(self._metrics.registry).count,
         )
         self.server = self._serve()
@@ -171,7 +173,14 @@ class Queue:
         feed = OutcomeFeed(outcomes, self._ended)
         queue = QueueService(
             Submissions(self._intake, reader, clock),
-            Tasks(reader, executors, ChangeStore(self._api), completion, clock, signals),
+            Tasks(
+                reader,
+                executors,
+                ChangeStore(self._api),
+                clock,
+                signals,
+                self._settings.terms.cancel_grace,
+            ),
             ExecutorLimits(executors, clock, signals),
             Starvation(StarvationStore(self._api), executors, clock, signals),
             ActivityFeed(TransitionStore(self._api), clock, self._happened),

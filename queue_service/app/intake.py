@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from queue_service.domain.errors import IntakeFull
 from queue_service.domain.order import Candidate
 from queue_service.domain.task import Submission
 from queue_service.domain.verdict import Created, TooOld, Verdict, said_again
-from queue_service.store.intake import IntakeStore
+from queue_service.store.intake import IntakeStore, TakenIn
 from service_kit.clock import Clock
 from service_kit.errors import ServiceError
 from service_kit.group import GroupCommit
@@ -23,15 +23,30 @@ OVERHEAD: Final = 2 * 1024
 """About what a submission takes beside its payload and handler."""
 
 Key = tuple[str, str, str]
-Accepted = Callable[[Sequence[Candidate]], None]
 Count = Callable[[Sequence[Verdict]], None]
+
+
+class Listener(Protocol):
+    """Who is told what follows from tasks that were taken in."""
+
+    def ready(self, candidates: Sequence[Candidate]) -> None:
+        """They may start now."""
+        ...
+
+    def ended(self) -> None:
+        """Tasks have ended."""
+        ...
+
+    def stop_wanted(self) -> None:
+        """Agents are to be asked to stop tasks."""
+        ...
 
 
 class Intake:
     """Takes tasks in; each answer is given after COMMIT.
 
-    `accepted` is told what may start now, `count` what was said. `retention` is how long a task_id is
-    remembered, and so the greatest age of a fire.
+    `listener` is told what follows, `count` what was said. `retention` is how long a task_id is remembered,
+    and so the greatest age of a fire.
     """
 
     def __init__(
@@ -39,13 +54,13 @@ class Intake:
         store: IntakeStore,
         clock: Clock,
         retention: timedelta,
-        accepted: Accepted,
+        listener: Listener,
         count: Count = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._retention = retention
-        self._accepted = accepted
+        self._listener = listener
         self._count = count
         self._group = GroupCommit(self._flush, MOST_CALLS_IN_A_GROUP)
         self._pending = 0
@@ -96,18 +111,18 @@ class Intake:
         """Stores a group; when PostgreSQL takes offence, one by one, so that one spoils only itself."""
         try:
             now = self._clock.now()
-            verdicts = await self._store.take_in(submissions, now)
+            taken = await self._store.take_in(submissions, now)
         except ServiceError:
             raise
         except Exception as error:
             if len(submissions) == 1:
                 return [error]
             return [(await self._try([submission]))[0] for submission in submissions]
-        self._tell(submissions, verdicts)
-        return verdicts
+        self._tell(submissions, taken)
+        return taken.verdicts
 
-    def _tell(self, submissions: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
-        self._count(verdicts)
+    def _tell(self, submissions: Sequence[Submission], taken: TakenIn) -> None:
+        self._count(taken.verdicts)
         now = self._clock.now()
         candidates = [
             Candidate(
@@ -119,11 +134,16 @@ class Intake:
                 cpu=submission.template.need.cpu,
                 memory=submission.template.need.memory,
             )
-            for submission, verdict in zip(submissions, verdicts, strict=True)
+            for submission, verdict in zip(submissions, taken.verdicts, strict=True)
             if isinstance(verdict, Created) and verdict.ready and verdict.run_at <= now
         ]
+        candidates += taken.ready
         if candidates:
-            self._accepted(candidates)
+            self._listener.ready(candidates)
+        if taken.ended:
+            self._listener.ended()
+        if taken.stopping:
+            self._listener.stop_wanted()
 
     def _is_too_old(self, submission: Submission) -> bool:
         origin = submission.origin

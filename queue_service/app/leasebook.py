@@ -1,8 +1,8 @@
 """The leases of one session as this replica knows them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from queue_service.domain.lease import Ref
 
@@ -16,7 +16,8 @@ class Held:
     answered: bool = False
     reported: bool = False
     revoked: bool = False
-    cancelled: bool = False
+    grace: timedelta | None = None
+    """That its agent was told when it was asked to stop it."""
 
 
 class LeaseBook:
@@ -82,11 +83,15 @@ class LeaseBook:
             self._held[ref.task].revoked = True
         return news
 
-    def cancel(self, refs: Iterable[Ref]) -> list[Ref]:
-        """Notes that the agent is asked to stop attempts; returns those of which it was not before."""
-        news = [ref for ref in refs if (held := self.find(ref)) is not None and not held.cancelled]
-        for ref in news:
-            self._held[ref.task].cancelled = True
+    def cancel(self, graces: Mapping[Ref, timedelta]) -> dict[Ref, timedelta]:
+        """Notes that the agent is asked to stop attempts; returns those that it was not told, or more time."""
+        news = {
+            ref: grace
+            for ref, grace in graces.items()
+            if (held := self.find(ref)) is not None and (held.grace is None or grace < held.grace)
+        }
+        for ref, grace in news.items():
+            self._held[ref.task].grace = grace
         return news
 
     def drop(self, refs: Collection[Ref]) -> None:

@@ -1,7 +1,7 @@
 """What is to be said to one agent and has not been sent yet; bounded, whatever the agent does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
 from typing import Final
@@ -38,16 +38,16 @@ class Outbox:
     messages waits for it before reading on), everything else by joining.
     """
 
-    def __init__(self, grace: timedelta) -> None:
-        self._grace = grace
+    def __init__(self) -> None:
         self._something = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
         self._welcome: Welcome | None = None
         self._beat: HeartbeatAck | None = None
         self._offers: dict[int, Lease] = {}
-        self._refs: dict[type[Revoke | Cancel | ResultsAck | StaleLease], dict[Ref, None]] = {
-            kind: {} for kind in (Cancel, Revoke, StaleLease, ResultsAck)
+        self._cancels: dict[Ref, timedelta] = {}
+        self._refs: dict[type[Revoke | ResultsAck | StaleLease], dict[Ref, None]] = {
+            kind: {} for kind in (Revoke, StaleLease, ResultsAck)
         }
         self._refusals: list[Refused] = []
         self._farewell: Farewell | None = None
@@ -61,7 +61,7 @@ class Outbox:
     @property
     def unsent_answers(self) -> int:
         """Leases that answers and requests name which have not been sent."""
-        return sum(map(len, self._refs.values()))
+        return len(self._cancels) + sum(map(len, self._refs.values()))
 
     @property
     def has_room_for_answers(self) -> bool:
@@ -99,9 +99,11 @@ class Outbox:
         """Takes offers back that were sent."""
         self._say(Revoke, refs)
 
-    def cancel(self, refs: Iterable[Ref]) -> None:
-        """Asks to stop attempts."""
-        self._say(Cancel, refs)
+    def cancel(self, graces: Mapping[Ref, timedelta]) -> None:
+        """Asks to stop attempts, each with its grace."""
+        self._cancels.update(graces)
+        if self._cancels:
+            self._something.set()
 
     def acknowledge(self, refs: Iterable[Ref]) -> None:
         """Results are stored."""
@@ -138,7 +140,7 @@ class Outbox:
         if self._farewell is not None:
             yield self._farewell
 
-    def _say(self, kind: type[Revoke | Cancel | ResultsAck | StaleLease], refs: Iterable[Ref]) -> None:
+    def _say(self, kind: type[Revoke | ResultsAck | StaleLease], refs: Iterable[Ref]) -> None:
         said = self._refs[kind]
         said.update(dict.fromkeys(refs))
         if len(said) > MOST_REFS and not self.ended:
@@ -154,17 +156,25 @@ class Outbox:
         if self._beat is not None:
             beat, self._beat = self._beat, None
             return beat
+        if self._cancels:
+            return self._some_cancels()
         for kind in self._refs:
             if self._refs[kind]:
-                return self._about(kind, self._some_refs(kind))
+                return kind(self._some_refs(kind))
         if self._refusals:
             return self._refusals.pop(0)
         return Offers(self._some_offers()) if self._offers and not self.ended else None
 
-    def _about(self, kind: type[Revoke | Cancel | ResultsAck | StaleLease], refs: Sequence[Ref]) -> Message:
-        return Cancel(refs, self._grace) if kind is Cancel else kind(refs)  # type: ignore[call-arg]
+    def _some_cancels(self) -> Cancel:
+        """Those with the shortest grace."""
+        grace = min(self._cancels.values())
+        some = islice((ref for ref, each in self._cancels.items() if each == grace), REFS_IN_A_MESSAGE)
+        refs = list(some)
+        for ref in refs:
+            del self._cancels[ref]
+        return Cancel(refs, grace)
 
-    def _some_refs(self, kind: type[Revoke | Cancel | ResultsAck | StaleLease]) -> list[Ref]:
+    def _some_refs(self, kind: type[Revoke | ResultsAck | StaleLease]) -> list[Ref]:
         said = self._refs[kind]
         refs = list(islice(said, REFS_IN_A_MESSAGE))
         for ref in refs:

@@ -39,9 +39,12 @@ class Recall:
         for session, refs in _by_session(overdue).items():
             if session in self._roster.sessions:
                 self._roster.sessions[session].revoke(refs)
-        for session, refs in _by_session(await self._store.cancelled(tasks, sessions)).items():
+        wanted: defaultdict[int, dict[Ref, timedelta]] = defaultdict(dict)
+        for session, ref, grace in await self._store.cancelled(tasks, sessions):
+            wanted[session][ref] = grace
+        for session, graces in wanted.items():
             if session in self._roster.sessions:
-                self._roster.sessions[session].cancel(refs)
+                self._roster.sessions[session].cancel(graces)
 
 
 def _by_session(found: list[tuple[int, Ref]]) -> dict[int, list[Ref]]:

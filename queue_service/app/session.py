@@ -1,8 +1,9 @@
 """One session of one executor: what its agent says, and what follows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from queue_service.app.completion import Completion
@@ -60,7 +61,7 @@ class Session:
         self.name = registration.executor
         self.namespace = registration.namespace
         self.handler_keys = handler_keys(registration)
-        self.outbox = Outbox(tools.terms.cancel_grace)
+        self.outbox = Outbox()
         self._tools = tools
         self.leaving = False
         self._credit = 0
@@ -145,13 +146,16 @@ class Session:
         self._willingness.ignored(revoked)
         self.outbox.revoke(revoked)
 
-    def cancel(self, refs: Iterable[Ref]) -> None:
-        """Somebody wants attempts stopped: the agent is asked once; what was never sent ends at once."""
-        refs = list(refs)
-        unsent = self.outbox.withdraw([ref.task for ref in refs])
+    def cancel(self, graces: Mapping[Ref, timedelta]) -> None:
+        """Somebody wants attempts stopped: the agent is asked once, and again when they are given less time.
+
+        What was never sent ends at once.
+        """
+        unsent = self.outbox.withdraw([ref.task for ref in graces])
         self._return_unsent(unsent, "cancelled")
         withdrawn = {lease.task for lease in unsent}
-        self.outbox.cancel(self._book.cancel(ref for ref in refs if ref.task not in withdrawn))
+        sent = {ref: grace for ref, grace in graces.items() if ref.task not in withdrawn}
+        self.outbox.cancel(self._book.cancel(sent))
 
     def lost(self, refs: Sequence[Ref]) -> None:
         """Leases have turned out not to be the session's any more, unless by a result that it has sent."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from queue_service.app.completion import Completion
 from queue_service.app.paging import page
 from queue_service.app.signals import Signals
-from queue_service.domain.change import AskedToStop, Done, HeldByPull, Leased, NotLive
-from queue_service.domain.ending import Finished, How
+from queue_service.domain.change import AskedToStop, Done, Leased, NotLive
 from queue_service.domain.errors import TaskEnded, TaskNotFound, TaskNotWaiting
 from queue_service.domain.executor import Executor
 from queue_service.domain.states import LIVE, State
@@ -38,16 +36,16 @@ class Tasks:
         reader: TaskReader,
         executors: ExecutorStore,
         changes: ChangeStore,
-        completion: Completion,
         clock: Clock,
         signals: Signals,
+        cancel_grace: timedelta,
     ) -> None:
         self._reader = reader
         self._executors = executors
         self._changes = changes
-        self._completion = completion
         self._clock = clock
         self._signals = signals
+        self._cancel_grace = cancel_grace
 
     async def get(self, key: Key) -> Task:
         """One task with payload and attempts. Raises TaskNotFound."""
@@ -71,15 +69,13 @@ class Tasks:
     async def cancel(self, key: Key, actor: str, reason: str) -> Task:
         """Ends a task, or asks its agent to. Raises TaskNotFound, TaskEnded."""
         now = self._clock.now()
-        change = await self._changes.cancel(key, actor, reason, now)
+        change = await self._changes.cancel(key, actor, reason, self._cancel_grace, now)
         match change:
             case Done(ready=ready):
                 self._signals.ended()
                 self._signals.ready(ready)
             case AskedToStop():
                 self._signals.stop_wanted()
-            case HeldByPull(task=task, token=token):
-                await self._take_away(task, token, actor, reason)
             case NotLive():
                 pass
             case _:
@@ -119,11 +115,6 @@ class Tasks:
         """As `explained`, for one."""
         (found,) = await self.explained(task.namespace, [task])
         return found
-
-    async def _take_away(self, task: int, token: int, actor: str, reason: str) -> None:
-        """A lost race means that the client has completed the task itself."""
-        cancelled = Finished(task=task, token=token, how=How.CANCELLED, actor=actor, detail=reason)
-        await self._completion.finish([cancelled])
 
 
 def _size(task: Task) -> int:

@@ -22,14 +22,6 @@ class AskedToStop:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldByPull:
-    """A pull client holds it under `token`; the lease can be ended at once."""
-
-    task: int
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
 class Leased:
     """It is offered or runs, which forbids the change."""
 
@@ -41,5 +33,5 @@ class NotLive:
     """No such task has not ended."""
 
 
-Cancelled: TypeAlias = Done | AskedToStop | HeldByPull | NotLive
+Cancelled: TypeAlias = Done | AskedToStop | NotLive
 Moved: TypeAlias = Done | Leased | NotLive

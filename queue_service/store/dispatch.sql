@@ -1,5 +1,5 @@
 -- The hot statements of dispatch: claims, ends of leases, sessions, and reads of the order.
--- Lock order everywhere: sequence, task, lease, executor; ids sorted. Claims skip locked tasks, every other
+-- Lock order everywhere: schedule, task, lease, executor; ids sorted. Claims skip locked tasks, every other
 -- writer of a lease waits for its task. Numbers of kinds, states and results are those of domain/states.py.
 
 -- name: claim
@@ -106,16 +106,17 @@ WHERE e.id = ANY ($1::bigint[])
 SELECT task, payload FROM queue.payloads WHERE task = ANY ($1::bigint[])
 
 -- name: sequences_of
--- The sequences that tasks $1 belong to; their locks come before those of the tasks.
-SELECT DISTINCT namespace, queue, sequence_key
+-- Those of tasks $1 that are in a sequence, and in which; the locks of sequences come before those of tasks.
+SELECT id, namespace, sequence_key
 FROM queue.tasks WHERE id = ANY ($1::bigint[]) AND sequence_key IS NOT NULL
 
 -- name: free
 -- Ends the leases of tasks $1 with tokens $2, of executors $3 where not null, and returns what is known of them.
 -- Tasks are locked first, in the order of their ids; the count makes that happen before the DELETE begins (a
--- join to `locked` instead is a nested loop over both).
+-- join to `locked` instead is a nested loop over both). `lined_up` says that some other task than $4 was put into
+-- a sequence before it could be locked here.
 WITH locked AS MATERIALIZED (
-    SELECT id FROM queue.tasks WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE
+    SELECT id, sequence_key FROM queue.tasks WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE
 ), freed AS (
     DELETE FROM queue.leases AS l
     USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (task, token, executor)
@@ -124,7 +125,8 @@ WITH locked AS MATERIALIZED (
     RETURNING l.task, l.token, l.executor, l.attempt, l.cpu, l.memory, l.state, l.offered_at, l.started_at,
               l.cancel_at IS NOT NULL AS cancel_asked, l.cancel_actor
 )
-SELECT f.*, t.chain, t.retry_policy, t.failures, t.losses, t.namespace, e.name AS executor_name
+SELECT f.*, t.chain, t.retry_policy, t.failures, t.losses, t.namespace, e.name AS executor_name,
+       (SELECT bool_or(sequence_key IS NOT NULL AND id <> ALL ($4::bigint[])) FROM locked) AS lined_up
 FROM freed AS f JOIN queue.tasks AS t ON t.id = f.task JOIN queue.executors AS e ON e.id = f.executor
 
 -- name: end_tasks
@@ -176,13 +178,13 @@ WHERE t.id = u.id
 RETURNING t.order_at, t.id AS task, t.version, t.lane, t.level, t.cpu, t.memory, t.run_at
 
 -- name: next_in_sequences
--- Makes the first task of each sequence $1-$3 ready, unless it is, and returns it. The caller holds the locks of
--- the sequences. $4 now.
-UPDATE queue.tasks AS t SET ready = true, version = t.version + 1, run_at = greatest(t.run_at, $4)
-FROM unnest($1::text[], $2::text[], $3::text[]) AS u (namespace, queue, sequence_key)
+-- Makes the first task of each sequence $1, $2 ready, unless it is, and returns it. The caller holds the locks of
+-- the sequences. $3 now.
+UPDATE queue.tasks AS t SET ready = true, version = t.version + 1, run_at = greatest(t.run_at, $3)
+FROM unnest($1::text[], $2::text[]) AS u (namespace, sequence_key)
 CROSS JOIN LATERAL (
     SELECT id FROM queue.tasks AS h
-    WHERE h.namespace = u.namespace AND h.queue = u.queue AND h.sequence_key = u.sequence_key
+    WHERE h.namespace = u.namespace AND h.sequence_key = u.sequence_key
     ORDER BY h.id LIMIT 1
 ) AS head
 WHERE t.id = head.id AND NOT t.ready
@@ -340,9 +342,9 @@ WHERE e.id = u.executor AND e.id = ANY (ARRAY(
     SELECT id FROM queue.executors WHERE id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED))
 
 -- name: cancelled
--- Leases of tasks $1 in sessions $2 that somebody asked to cancel. By task, not by session: the index on sessions
+-- Leases of tasks $1 in sessions $2 that somebody asked to cancel, with their grace. By task, not by session: the index on sessions
 -- may hold the dead entries of everything that a session has ever run.
-SELECT l.session, l.task, l.token
+SELECT l.session, l.task, l.token, l.cancel_grace_ms
 FROM unnest($1::bigint[]) AS u (task) JOIN queue.leases AS l ON l.task = u.task
 WHERE l.cancel_at IS NOT NULL AND l.session = ANY ($2::bigint[])
 

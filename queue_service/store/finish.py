@@ -12,7 +12,8 @@ from queue_service.domain.states import FINAL, State
 from queue_service.store.claims import columns, per_executor
 from queue_service.store.dispatching import SQL
 from queue_service.store.leaving import Leaving, Row
-from queue_service.store.locks import hold, sequence_lock
+from queue_service.store.locks import hold, schedule_lock
+from queue_service.store.sequences import Line, LinedUp, leaving
 from service_kit.postgres import AsyncConnection, Database, raw
 
 if TYPE_CHECKING:
@@ -61,25 +62,29 @@ class FinishStore:
         All in one transaction: attempts, tasks, history, the executors' counters, the audit trail, and the
         next task of each sequence that lost one.
         """
-        return await self._database.unit(lambda connection: _finish(connection, reports, now))
+        return await leaving(self._database, lambda connection: finish_in(connection, reports, now))
 
 
-async def _finish(connection: AsyncConnection, reports: Sequence[Finished], now: datetime) -> FinishedBatch:
+async def finish_in(connection: AsyncConnection, reports: Sequence[Finished], now: datetime) -> FinishedBatch:
+    """As `FinishStore.finish`, within a transaction of the caller's. Raises LinedUp."""
     driver = await raw(connection)
     claims = sorted({_claim(report) for report in reports}, key=lambda claim: claim[:2])
     tasks, tokens, executors = columns(claims, 3)
-    sequences = await driver.fetch(SQL["sequences_of"], tasks)
-    await hold(connection, (sequence_lock(*sequence) for sequence in sequences))
-    rows = await driver.fetch(SQL["free"], tasks, tokens, executors)
+    sequenced = await driver.fetch(SQL["sequences_of"], tasks)
+    sequences = {(row["namespace"], row["sequence_key"]) for row in sequenced}
+    await hold(connection, (schedule_lock(*sequence) for sequence in sequences))
+    rows = await driver.fetch(SQL["free"], tasks, tokens, executors, [row["id"] for row in sequenced])
+    if rows and rows[0]["lined_up"]:
+        raise LinedUp
     heard = _heard(reports, rows)
-    leaving = [Leaving.of(row, heard[row["task"], row["token"]], now) for row in rows]
+    left = [Leaving.of(row, heard[row["task"], row["token"]], now) for row in rows]
     returned: list[Returned] = []
-    if leaving:
-        returned = await _store(driver, leaving, now)
+    if left:
+        returned = await _store(driver, left, now)
         if sequences:
             returned += await _next_in(driver, sequences, now)
-    released = await _release(driver, leaving)
-    answers = await _answers(driver, reports, heard, leaving)
+    released = await _release(driver, left)
+    answers = await _answers(driver, reports, heard, left)
     return FinishedBatch(answers, released, returned)
 
 
@@ -137,9 +142,9 @@ async def _end(driver: "asyncpg.Connection[Any]", ended: Sequence[Leaving], now:
 
 
 async def _next_in(
-    driver: "asyncpg.Connection[Any]", sequences: Iterable[Sequence[str]], now: datetime
+    driver: "asyncpg.Connection[Any]", sequences: Iterable[Line], now: datetime
 ) -> list[Returned]:
-    rows = await driver.fetch(SQL["next_in_sequences"], *columns(sequences, 3), now)
+    rows = await driver.fetch(SQL["next_in_sequences"], *columns(sorted(sequences), 2), now)
     return [_returned(row) for row in rows]
 
 

@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.limits import Limits, Need, fits_alone
-from queue_service.domain.overlap import Enqueue, Fire, Overlap, Skip, judge
+from queue_service.domain.order import Candidate
+from queue_service.domain.overlap import Enqueue, Fire, Judgement, Overlap, Schedule, Skip
 from queue_service.domain.states import State
 from queue_service.domain.task import Submission
 from queue_service.domain.verdict import Created, Different, KeptOut, Known, TooLarge, Verdict
-from queue_service.store.locks import hold, schedule_lock, sequence_lock
+from queue_service.store.judging import Judging, known_keys
+from queue_service.store.locks import hold, schedule_lock
 from queue_service.store.sequences import promote
 from queue_service.store.statements import SQL
 from service_kit.postgres import Database, raw
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     import asyncpg
 
 Key: TypeAlias = tuple[str, str, str]
-Place: TypeAlias = Enqueue | Skip
 
 LIMITS_HOLD: Final = 1.0
 """Seconds that limits are believed without a look; changes on this replica count at once."""
@@ -29,36 +31,55 @@ LIMITS_HOLD: Final = 1.0
 _ALWAYS = Enqueue()
 
 
-class IntakeStore:
-    """Writes of intake. `retention` is how long a task_id is remembered at least."""
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """A verdict for each submission, and what else came of them.
 
-    def __init__(self, database: Database, retention: timedelta) -> None:
+    `ready` are tasks beside those just created whose turn has come, `ended` says that tasks have ended,
+    `stopping` that agents are to be asked to stop some.
+    """
+
+    verdicts: Sequence[Verdict]
+    ready: Sequence[Candidate] = ()
+    ended: bool = False
+    stopping: bool = False
+
+
+class IntakeStore:
+    """Writes of intake.
+
+    `retention` is how long a task_id is remembered at least, `grace` what tasks are given to end that a fire
+    with CANCEL_OTHER replaces.
+    """
+
+    def __init__(self, database: Database, retention: timedelta, grace: timedelta) -> None:
         self._database = database
         self._retention = retention
+        self._grace = grace
         self._known_limits: dict[str, tuple[float, list[Limits]]] = {}
 
     def forget_limits(self) -> None:
         """They have changed: reads them before the next task is judged by its size."""
         self._known_limits.clear()
 
-    async def take_in(self, submissions: Sequence[Submission], now: datetime) -> list[Verdict]:
+    async def take_in(self, submissions: Sequence[Submission], now: datetime) -> TakenIn:
         """One verdict for each, stored durably. Keys must differ from each other.
 
         Without an overlap to judge it is one statement, else one transaction under the schedules' locks.
         """
         too_large = await self._too_large(submissions)
         fitting = [s for s in submissions if s.key not in too_large]
+        taken = TakenIn([])
         if any(_is_judged(s) for s in fitting):
-            verdicts = await self._database.unit(lambda connection: self._judge(connection, fitting, now))
+            taken = await self._database.unit(lambda connection: self._judge(connection, fitting, now))
         elif fitting:
             places = [_ALWAYS] * len(fitting)
-            verdicts = await self._database.statement(
-                lambda driver: self._insert(driver, fitting, places, now)
+            taken = TakenIn(
+                await self._database.statement(lambda driver: self._insert(driver, fitting, places, now))
             )
-        else:
-            verdicts = []
-        by_key = dict(zip((s.key for s in fitting), verdicts, strict=True))
-        return [by_key.get(s.key) or TooLarge(too_large[s.key]) for s in submissions]
+        by_key = dict(zip((s.key for s in fitting), taken.verdicts, strict=True))
+        verdicts = [by_key.get(s.key) or TooLarge(too_large[s.key]) for s in submissions]
+        return replace(taken, verdicts=verdicts)
 
     async def _too_large(self, submissions: Sequence[Submission]) -> dict[Key, Limits]:
         """What is larger than every limit, apart from what was accepted before under its key."""
@@ -72,7 +93,7 @@ class IntakeStore:
             if not any(fits_alone(s.template.need, each) for each in limits[s.namespace])
         }
         if refused:
-            known = await self._database.statement(lambda driver: _known(driver, refused))
+            known = await self._database.statement(lambda driver: known_keys(driver, refused))
             refused = {key: largest for key, largest in refused.items() if key not in known}
         return refused
 
@@ -93,37 +114,27 @@ class IntakeStore:
 
     async def _judge(
         self, connection: AsyncConnection, submissions: Sequence[Submission], now: datetime
-    ) -> list[Verdict]:
-        judged = [s for s in submissions if _is_judged(s)]
-        await hold(connection, (schedule_lock(*_schedule(s)) for s in judged))
-        await hold(connection, (sequence_lock(*_sequence(s)) for s in judged if _is_buffered(s)))
+    ) -> TakenIn:
         driver = await raw(connection)
-        places = await self._places(driver, submissions)
-        verdicts = await self._insert(driver, submissions, places, now)
-        # A task that was to lead its line but was known already leaves the next one without a leader.
-        await promote(driver, {_sequence(s) for s in judged if _is_buffered(s)}, now)
-        return verdicts
-
-    async def _places(
-        self, driver: "asyncpg.Connection[Any]", submissions: Sequence[Submission]
-    ) -> list[Place]:
         fires = [s for s in submissions if s.origin is not None]
-        known = await _known(driver, [s.key for s in fires])
-        live = await _run(driver, "live_of_schedules", {_schedule(s) for s in fires})
-        lines = await _run(driver, "live_sequences", {_sequence(s) for s in fires if _is_buffered(s)})
-        verdicts = judge(
-            [_fire(s, s.key in known) for s in fires],
-            {(row["namespace"], row["schedule_id"]): row["task_id"] for row in live},
-            frozenset((row["namespace"], row["queue"], row["sequence_key"]) for row in lines),
-        )
-        by_key = dict(zip((s.key for s in fires), verdicts, strict=True))
-        return [by_key.get(s.key, _ALWAYS) for s in submissions]
+        await hold(connection, (schedule_lock(*_schedule(s)) for s in fires if _is_judged(s)))
+        known = await known_keys(driver, [s.key for s in fires])
+        judging = await Judging.begin(connection, [_fire(s, s.key in known) for s in fires])
+        cleared = await judging.clear_the_way(self._grace, now)
+        places = dict(zip((s.key for s in fires), judging.judgements, strict=True))
+        judged = [places.get(s.key, _ALWAYS) for s in submissions]
+        verdicts = await self._insert(driver, submissions, judged, now)
+        by_key = dict(zip((s.key for s in submissions), verdicts, strict=True))
+        replaced = await judging.end_replaced([by_key[s.key] for s in fires], now)
+        # A task that was to lead its sequence but was known already leaves the next one without a leader.
+        ready = [*cleared.ready, *await promote(driver, judging.sequences, now)]
+        return TakenIn(verdicts, ready, bool(cleared.ended) or replaced, bool(cleared.asked))
 
     async def _insert(
         self,
         driver: "asyncpg.Connection[Any]",
         submissions: Sequence[Submission],
-        places: Sequence[Place],
+        places: Sequence[Judgement],
         now: datetime,
     ) -> list[Verdict]:
         rows = [_row(s, place, now) for s, place in zip(submissions, places, strict=True)]
@@ -134,7 +145,7 @@ class IntakeStore:
         ]
 
 
-def _row(submission: Submission, place: Place, now: datetime) -> tuple[Any, ...]:
+def _row(submission: Submission, place: Judgement, now: datetime) -> tuple[Any, ...]:
     """The values of `take_in`'s columns, in their order."""
     template, origin = submission.template, submission.origin
     run_at = submission.run_at or now
@@ -173,7 +184,7 @@ def _order_at(submission: Submission, now: datetime) -> datetime:
     return max(now, submission.run_at or now)
 
 
-def _verdict(submission: Submission, place: Place, row: Mapping[str, Any], now: datetime) -> Verdict:
+def _verdict(submission: Submission, place: Judgement, row: Mapping[str, Any], now: datetime) -> Verdict:
     kept = Known(row["task"]) if row["blocked_by"] is None else KeptOut(row["blocked_by"])
     if row["hash"] != submission.body_hash:
         return Different(row["hash"], kept)
@@ -183,7 +194,7 @@ def _verdict(submission: Submission, place: Place, row: Mapping[str, Any], now: 
         id=row["id"],
         order_at=_order_at(submission, now),
         run_at=submission.run_at or now,
-        ready=isinstance(place, Enqueue) and place.ready,
+        ready=isinstance(place, Enqueue) and place.ready and place.replaced_by is None,
     )
 
 
@@ -198,40 +209,11 @@ def _is_judged(submission: Submission) -> bool:
     return submission.origin is not None and submission.origin.overlap is not Overlap.ALLOW_ALL
 
 
-def _is_buffered(submission: Submission) -> bool:
-    return submission.origin is not None and submission.origin.overlap is Overlap.BUFFER_ALL
-
-
-def _schedule(submission: Submission) -> tuple[str, str]:
+def _schedule(submission: Submission) -> Schedule:
     assert submission.origin is not None
     return submission.namespace, submission.origin.schedule_id
 
 
-def _sequence(submission: Submission) -> Key:
-    assert submission.origin is not None
-    return submission.namespace, submission.template.queue, submission.origin.schedule_id
-
-
 def _fire(submission: Submission, known: bool) -> Fire:
     assert submission.origin is not None
-    return Fire(
-        submission.task_id, _schedule(submission), _sequence(submission), submission.origin.overlap, known
-    )
-
-
-async def _known(driver: "asyncpg.Connection[Any]", keys: Iterable[Key]) -> frozenset[Key]:
-    rows = await _run(driver, "known_keys", keys)
-    return frozenset((row["namespace"], row["queue"], row["key"]) for row in rows)
-
-
-async def _run(
-    driver: "asyncpg.Connection[Any]", name: str, values: Iterable[tuple[str, ...]]
-) -> list[Mapping[str, Any]]:
-    """Runs a statement whose parameters are the columns of `values`; no values, no rows."""
-    rows = sorted(set(values))
-    if not rows:
-        return []
-    found: list[Mapping[str, Any]] = await driver.fetch(
-        SQL[name], *(list(column) for column in zip(*rows, strict=True))
-    )
-    return found
+    return Fire(submission.task_id, _schedule(submission), submission.origin.overlap, known)

@@ -1,4 +1,4 @@
-"""Advisory locks of a transaction, taken before any row: schedules first, then sequences."""
+"""Advisory locks of a transaction, taken before any row."""
 
 from collections.abc import Iterable
 
@@ -11,13 +11,11 @@ _TAKE = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigin
 
 
 def schedule_lock(namespace: str, schedule_id: str) -> int:
-    """Held while the overlap of a schedule's fires is judged."""
+    """Held while fires of a schedule are judged, and while a task leaves the schedule's sequence.
+
+    So its first task is always ready.
+    """
     return lock_number(f"queue/schedule/{namespace}/{schedule_id}")
-
-
-def sequence_lock(namespace: str, queue: str, sequence_key: str) -> int:
-    """Held while a task joins or leaves a sequence, so that its head is always ready."""
-    return lock_number(f"queue/sequence/{namespace}/{queue}/{sequence_key}")
 
 
 async def hold(connection: AsyncConnection, numbers: Iterable[int]) -> None:

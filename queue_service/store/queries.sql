@@ -56,24 +56,49 @@ SELECT k.namespace, k.queue, k.key
 FROM unnest($1::text[], $2::text[], $3::text[]) AS u (namespace, queue, key)
 JOIN queue.keys AS k USING (namespace, queue, key)
 
--- name: live_of_schedules
--- The oldest task that has not ended of each schedule $1, $2 (namespace, schedule_id).
-SELECT u.namespace, u.schedule_id, t.task_id
+-- name: line_up
+-- Locks, in the order of their ids, what is in the way of fires of schedules $1, $2, and puts it into their
+-- sequences. With $3 all of it is locked, else only what is not in the sequence yet. The caller holds the
+-- schedules' locks.
+WITH locked AS MATERIALIZED (
+    SELECT t.id FROM queue.tasks AS t
+    WHERE t.id = ANY (ARRAY(
+        SELECT o.id FROM unnest($1::text[], $2::text[]) AS u (namespace, schedule_id)
+        JOIN queue.tasks AS o ON o.namespace = u.namespace AND o.schedule_id = u.schedule_id
+        WHERE o.sequence_key IS NULL
+        UNION ALL
+        SELECT s.id FROM unnest($1::text[], $2::text[], $3::boolean[]) AS u (namespace, schedule_id, replaced)
+        JOIN queue.tasks AS s ON s.namespace = u.namespace AND s.sequence_key = u.schedule_id
+        WHERE u.replaced
+    ))
+    ORDER BY t.id FOR UPDATE
+)
+UPDATE queue.tasks AS t SET sequence_key = t.schedule_id
+WHERE t.id = ANY (ARRAY(SELECT id FROM locked)) AND t.sequence_key IS NULL
+
+-- name: standings_of_schedules
+-- Of each schedule $1, $2 (namespace, schedule_id) that has tasks, the oldest, and the oldest that is buffered.
+SELECT u.namespace, u.schedule_id, o.task_id AS oldest, b.task_id AS buffered
 FROM unnest($1::text[], $2::text[]) AS u (namespace, schedule_id)
 CROSS JOIN LATERAL (
-    SELECT task_id FROM queue.tasks AS t
+    SELECT t.task_id FROM queue.tasks AS t
     WHERE t.namespace = u.namespace AND t.schedule_id = u.schedule_id
     ORDER BY t.id LIMIT 1
-) AS t
+) AS o
+LEFT JOIN LATERAL (
+    SELECT t.task_id FROM queue.tasks AS t
+    WHERE t.namespace = u.namespace AND t.sequence_key = u.schedule_id AND NOT t.ready
+    ORDER BY t.id LIMIT 1
+) AS b ON true
 
--- name: live_sequences
--- Those of the sequences $1-$3 (namespace, queue, sequence_key) that have a task.
-SELECT u.namespace, u.queue, u.sequence_key
-FROM unnest($1::text[], $2::text[], $3::text[]) AS u (namespace, queue, sequence_key)
-WHERE EXISTS (
-    SELECT FROM queue.tasks AS t
-    WHERE t.namespace = u.namespace AND t.queue = u.queue AND t.sequence_key = u.sequence_key
-)
+-- name: in_the_way
+-- Every task of the schedules $1, $2 (namespace, schedule_id), oldest first, with its lease. The caller has
+-- locked them.
+SELECT t.id, t.namespace, t.schedule_id, t.task_id, t.attempts, t.failures, t.losses, l.token, l.session, l.state
+FROM unnest($1::text[], $2::text[]) AS u (namespace, schedule_id)
+JOIN queue.tasks AS t ON t.namespace = u.namespace AND t.schedule_id = u.schedule_id
+LEFT JOIN queue.leases AS l ON l.task = t.id
+ORDER BY t.id
 
 -- name: largest_limits
 -- The CPU and memory limits that executors of the namespaces $1 can have: the defaults, and those that differ.
@@ -99,11 +124,16 @@ FOR UPDATE
 SELECT sequence_key FROM queue.tasks WHERE namespace = $1 AND queue = $2 AND task_id = $3
 
 -- name: lease_of
-SELECT token, state, session, cancel_at FROM queue.leases WHERE task = $1
+SELECT token, state, session FROM queue.leases WHERE task = $1
 
 -- name: ask_to_stop
--- Notes that the lease of task $1 is to be cancelled; the first one who asked stays on record. $2 now, $3 actor.
-UPDATE queue.leases SET cancel_at = $2, cancel_actor = $3 WHERE task = $1 AND cancel_at IS NULL
+-- Notes that the leases of tasks $1 are to be cancelled by actors $2 with graces $3 (ms), and returns those of which
+-- that is news: who asked first stays on record, the shortest grace counts. $4 now. The caller has locked the tasks.
+UPDATE queue.leases AS l
+SET cancel_at = coalesce(l.cancel_at, $4), cancel_actor = coalesce(l.cancel_actor, u.actor), cancel_grace_ms = u.grace
+FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS u (task, actor, grace)
+WHERE l.task = u.task AND (l.cancel_grace_ms IS NULL OR l.cancel_grace_ms > u.grace)
+RETURNING l.task
 
 -- name: relevel
 -- Moves tasks $1 to priorities $2 and boosts $3, in their old place by age. `run_at` behind `order_at` is what

@@ -166,10 +166,14 @@ class SessionStore:
             for row in rows
         }
 
-    async def cancelled(self, tasks: Sequence[int], sessions: Sequence[int]) -> list[tuple[int, Ref]]:
-        """Leases of these tasks and sessions that somebody asked to cancel, each with its session."""
+    async def cancelled(
+        self, tasks: Sequence[int], sessions: Sequence[int]
+    ) -> list[tuple[int, Ref, timedelta]]:
+        """Leases of these tasks and sessions that are to be stopped, each with its session and grace."""
         rows = await self._database.statement(lambda driver: driver.fetch(SQL["cancelled"], tasks, sessions))
-        return [(session, Ref(task, token)) for session, task, token in rows]
+        return [
+            (session, Ref(task, token), timedelta(milliseconds=grace)) for session, task, token, grace in rows
+        ]
 
     async def unanswered(
         self, sessions: Sequence[int], after: datetime, until: datetime

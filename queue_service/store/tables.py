@@ -32,8 +32,9 @@ lease_token = Sequence("lease_token", metadata=metadata, schema=SCHEMA, data_typ
 
 # Tasks that have not ended. No column for the state: a lease row makes it OFFERED or RUNNING, a `run_at`
 # ahead SCHEDULED, else it is WAITING. `level` = priority + boost names the FIFO list the task is in,
-# `order_at` its place there. `ready` is false behind another task of its sequence. `version` rises with every
-# change that makes a buffered copy wrong. `lane` sorts by bytes, so that those of a namespace are neighbours.
+# `order_at` its place there. `sequence_key` is the schedule whose sequence it is in, because it waits behind
+# others or others behind it; `ready` is false behind another task of its sequence. `version` rises with every
+# change that makes a buffered copy wrong. `lane` sorts by bytes: those of a namespace are neighbours.
 tasks = Table(
     "tasks",
     metadata,
@@ -76,15 +77,22 @@ Index(
 Index(
     "tasks_sequence",
     tasks.c.namespace,
-    tasks.c.queue,
     tasks.c.sequence_key,
     tasks.c.id,
     postgresql_where=text("sequence_key IS NOT NULL"),
 )
+# What a fire that is to wait for its schedule's tasks has yet to put into the sequence, however long that is.
+Index(
+    "tasks_out_of_line",
+    tasks.c.namespace,
+    tasks.c.schedule_id,
+    tasks.c.id,
+    postgresql_where=text("schedule_id IS NOT NULL AND sequence_key IS NULL"),
+)
 Index("tasks_listing", tasks.c.namespace, tasks.c.id)
 
 # One row per leased task. Every writer locks the task's row first. `session` is null for a pull lease, which
-# has `expires_at` instead; an offer (state 1) has `answer_by`.
+# has `expires_at` instead; an offer (state 1) has `answer_by`. `cancel_*` say that it is to be stopped.
 leases = Table(
     "leases",
     metadata,
@@ -103,8 +111,10 @@ leases = Table(
     Column("request_id", Text),
     instant("cancel_at", nullable=True),
     Column("cancel_actor", Text),
+    Column("cancel_grace_ms", BigInteger),
     one_of("state", LeaseState),
     CheckConstraint("(session IS NULL) = (expires_at IS NOT NULL)", name="session_or_expiry"),
+    CheckConstraint("(cancel_at IS NULL) = (cancel_grace_ms IS NULL)", name="cancel_with_grace"),
     postgresql_with={
         "fillfactor": "85",
         "autovacuum_vacuum_scale_factor": "0.02",

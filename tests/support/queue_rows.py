@@ -34,12 +34,16 @@ async def put(
     memory: int = 0,
     run_at: datetime | None = None,
     sequence: str | None = None,
+    schedule: str | None = None,
     ready: bool = True,
     retry_policy: str = "standard",
     payload: bytes = b"",
     timeout: timedelta = timedelta(hours=1),
 ) -> list[Candidate]:
-    """`count` tasks called `{prefix}1`, `{prefix}2`, ...; of a sequence only the first is ready."""
+    """`count` tasks called `{prefix}1`, `{prefix}2`, ...; of a sequence only the first is ready.
+
+    Those of a `sequence` are of the schedule of that name.
+    """
     lane = str(lane_of(namespace, parse_handler(handler).key, cpu, memory))
     rows = await fetch(
         database,
@@ -51,7 +55,7 @@ async def put(
                 sequence_key
             )
             SELECT $1, 'default', $2::text || n, $3, $4, $5 AND ($6::text IS NULL OR n = 1), $7, '', $4, $8,
-                   $9, $10, $11::text, 'default', $6, $12::timestamptz,
+                   $9, $10, $11::text, 'default', coalesce($16, $6), $12::timestamptz,
                    greatest($12::timestamptz, $13::timestamptz), $13, $6
             FROM generate_series(1, $14) AS n ORDER BY n
             RETURNING order_at, id, version, lane, level, cpu, memory
@@ -76,6 +80,7 @@ async def put(
         run_at or now,
         count,
         payload,
+        schedule,
     )
     return [Candidate(*row) for row in rows]
 

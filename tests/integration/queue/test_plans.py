@@ -78,8 +78,9 @@ async def test_named_statements_read_by_index(owner: asyncpg.Connection, clock: 
     now = clock.now()
     cases: list[tuple[str, tuple[object, ...]]] = [
         ("known_keys", (["default"], ["default"], ["p2-7"])),
-        ("live_of_schedules", (["default"], ["s1"])),
-        ("live_sequences", (["default"], ["default"], ["s1"])),
+        ("line_up", (["default"], ["s1"], [True])),
+        ("standings_of_schedules", (["default"], ["s1"])),
+        ("in_the_way", (["default"], ["s1"])),
         ("lock_task", ("default", "default", "p2-7")),
         ("handle_of", ("default", "default", "e7")),
         ("heads", ("default/", "default0", "", now, 100)),

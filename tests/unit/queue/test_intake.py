@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from queue_service.domain.verdict import (
     Verdict,
     said_again,
 )
+from queue_service.store.intake import TakenIn
 from service_kit.clock import ManualClock
 from service_kit.errors import DatabaseUnavailable
 from tests.support.submissions import submission
@@ -39,8 +41,9 @@ class FakeStore:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
+        self.also = TakenIn([])
 
-    async def take_in(self, submissions: Sequence[Submission], now: datetime) -> list[Verdict]:
+    async def take_in(self, submissions: Sequence[Submission], now: datetime) -> TakenIn:
         await self.gate.wait()
         keys = [each.key for each in submissions]
         assert len(set(keys)) == len(keys), "a key twice in one statement"
@@ -49,7 +52,7 @@ class FakeStore:
             raise self.failure
         if any(each.body_hash == b"poison" for each in submissions):
             raise ValueError("invalid byte sequence")
-        return [self._keep(each, now) for each in submissions]
+        return replace(self.also, verdicts=[self._keep(each, now) for each in submissions])
 
     def _keep(self, each: Submission, now: datetime) -> Verdict:
         if each.key in self.kept:
@@ -66,14 +69,31 @@ def store() -> FakeStore:
     return FakeStore()
 
 
-@pytest.fixture
-def told() -> list[Candidate]:
-    return []
+class FakeListener:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.candidates: list[Candidate] = []
+        self.others: list[str] = []
+
+    def ready(self, candidates: Sequence[Candidate]) -> None:
+        self.candidates += candidates
+
+    def ended(self) -> None:
+        self.others.append("ended")
+
+    def stop_wanted(self) -> None:
+        self.others.append("stop wanted")
 
 
 @pytest.fixture
-def intake(store: FakeStore, told: list[Candidate]) -> Intake:
-    return Intake(store, ManualClock(NOW), WEEK, told.extend)  # type: ignore[arg-type]
+def told() -> FakeListener:
+    return FakeListener()
+
+
+@pytest.fixture
+def intake(store: FakeStore, told: FakeListener) -> Intake:
+    return Intake(store, ManualClock(NOW), WEEK, told)  # type: ignore[arg-type]
 
 
 async def test_callers_that_wait_are_stored_together(intake: Intake, store: FakeStore) -> None:
@@ -126,10 +146,19 @@ async def test_too_many_that_wait_are_refused_at_once(intake: Intake, store: Fak
     assert isinstance((await intake.take_in([submission("late")]))[0], Created)
 
 
-async def test_only_what_may_start_now_is_told(intake: Intake, told: list[Candidate]) -> None:
+async def test_only_what_may_start_now_is_told(intake: Intake, told: FakeListener) -> None:
     await intake.take_in([submission("now"), submission("later", run_at=NOW + timedelta(seconds=1))])
     await intake.take_in([submission("now")])
-    assert told == [Candidate(NOW, 1, 1, "default/name:x/0", 7, 0, 0)]
+    assert told.candidates == [Candidate(NOW, 1, 1, "default/name:x/0", 7, 0, 0)]
+    assert told.others == []
+
+
+async def test_what_else_came_of_it_is_told(intake: Intake, store: FakeStore, told: FakeListener) -> None:
+    turn = Candidate(NOW, 9, 2, "default/name:x/0", 7, 0, 0)
+    store.also = TakenIn([], [turn], ended=True, stopping=True)
+    await intake.take_in([submission("later", run_at=NOW + timedelta(seconds=1))])
+    assert told.candidates == [turn]
+    assert told.others == ["ended", "stop wanted"]
 
 
 async def test_fires_older_than_keys_never_reach_the_store(intake: Intake, store: FakeStore) -> None:

@@ -66,8 +66,9 @@ CREATE INDEX tasks_listing ON queue.tasks (namespace, id);
 CREATE INDEX tasks_order ON queue.tasks (lane, level, order_at, id) WHERE ready;
 CREATE INDEX tasks_return ON queue.tasks (run_at, id) WHERE run_at > order_at;
 CREATE INDEX tasks_schedule ON queue.tasks (namespace, schedule_id, id) WHERE schedule_id IS NOT NULL;
-CREATE INDEX tasks_sequence ON queue.tasks (namespace, queue, sequence_key, id)
-    WHERE sequence_key IS NOT NULL;
+CREATE INDEX tasks_sequence ON queue.tasks (namespace, sequence_key, id) WHERE sequence_key IS NOT NULL;
+CREATE INDEX tasks_out_of_line ON queue.tasks (namespace, schedule_id, id)
+    WHERE schedule_id IS NOT NULL AND sequence_key IS NULL;
 """
 
 LEASES = """
@@ -87,9 +88,11 @@ CREATE TABLE queue.leases (
     request_id text,
     cancel_at timestamptz,
     cancel_actor text,
+    cancel_grace_ms bigint,
     PRIMARY KEY (task),
     CONSTRAINT state_is_known CHECK (state IN (1, 2)),
-    CONSTRAINT session_or_expiry CHECK ((session IS NULL) = (expires_at IS NOT NULL))
+    CONSTRAINT session_or_expiry CHECK ((session IS NULL) = (expires_at IS NOT NULL)),
+    CONSTRAINT cancel_with_grace CHECK ((cancel_at IS NULL) = (cancel_grace_ms IS NULL))
 ) WITH (
     fillfactor = 85,
     autovacuum_vacuum_scale_factor = 0.02,

@@ -10,7 +10,7 @@ async def cancel(queue: Replica) -> None:
     """What CancelTask writes down for a leased task; the hint goes to this replica only."""
     await fetch(
         queue.databases.finish,
-        "UPDATE queue.leases SET cancel_at = $1, cancel_actor = 'eve'",
+        "UPDATE queue.leases SET cancel_at = $1, cancel_actor = 'eve', cancel_grace_ms = 10000",
         queue.clock.now(),
     )
     queue.dispatch.recall.wake()

@@ -221,7 +221,9 @@ async def test_cancel_that_was_asked_for_ends_it(desk: Desk) -> None:
     tasks = await put(desk.database, desk.clock.now(), 4)
     leases = await desk.lease(*tasks)
     await fetch(
-        desk.database, "UPDATE queue.leases SET cancel_at = $1, cancel_actor = 'eve'", desk.clock.now()
+        desk.database,
+        "UPDATE queue.leases SET cancel_at = $1, cancel_actor = 'eve', cancel_grace_ms = 10000",
+        desk.clock.now(),
     )
     hows = [How.FAILED, How.RETURNED, How.CANCELLED, How.SUCCEEDED]
     answers = await desk.finish(*(Finished(*lease, how) for lease, how in zip(leases, hows, strict=True)))

@@ -1,11 +1,12 @@
 """What a session remembers of its leases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from queue_service.app.leasebook import LeaseBook
 from queue_service.domain.lease import Ref
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LONG = timedelta(seconds=10)
 A, B = Ref(1, 10), Ref(2, 20)
 FORGED = Ref(1, 99)
 
@@ -52,8 +53,16 @@ def test_each_thing_is_asked_once() -> None:
     made = book()
     assert made.revoke([A]) == [A]
     assert made.revoke([A]) == []
-    assert made.cancel([A, FORGED]) == [A]
-    assert made.cancel([A]) == []
+    assert made.cancel({A: LONG, FORGED: LONG}) == {A: LONG}
+    assert made.cancel({A: LONG}) == {}
+
+
+def test_less_time_to_end_is_news() -> None:
+    """A kill that follows a cancel must not wait for the cancel's grace."""
+    made = book()
+    made.cancel({A: LONG})
+    assert made.cancel({A: timedelta(0), B: LONG}) == {A: timedelta(0), B: LONG}
+    assert made.cancel({A: LONG}) == {}
 
 
 def test_leases_of_an_earlier_session_run() -> None:

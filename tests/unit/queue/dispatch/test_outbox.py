@@ -36,7 +36,7 @@ async def said(outbox: Outbox) -> list[Message]:
 
 async def test_messages_of_a_kind_are_joined() -> None:
     """An agent that reads slowly gets few long messages, not many short ones."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     for task in range(3):
         outbox.acknowledge([Ref(task, 1)])
         outbox.beat(HeartbeatAck(task, GRACE))
@@ -49,15 +49,16 @@ async def test_messages_of_a_kind_are_joined() -> None:
 
 async def test_urgent_things_come_first_and_offers_last() -> None:
     """A stop is not kept waiting by work."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     outbox.offer([lease(1)])
     outbox.acknowledge([Ref(1, 1)])
     outbox.stale([Ref(2, 1)])
     outbox.revoke([Ref(3, 1)])
-    outbox.cancel([Ref(4, 1)])
+    outbox.cancel({Ref(4, 1): GRACE, Ref(5, 1): timedelta(0)})
     outbox.refuse("no", "field")
     messages = outbox.messages()
-    assert [await anext(messages) for _ in range(6)] == [
+    assert [await anext(messages) for _ in range(7)] == [
+        Cancel([Ref(5, 1)], timedelta(0)),
         Cancel([Ref(4, 1)], GRACE),
         Revoke([Ref(3, 1)]),
         StaleLease([Ref(2, 1)]),
@@ -69,7 +70,7 @@ async def test_urgent_things_come_first_and_offers_last() -> None:
 
 async def test_farewell_is_last_and_offers_are_not_sent_any_more() -> None:
     """What is stored is still answered; the first reason to end is the one that is told."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     outbox.offer([lease(1)])
     outbox.acknowledge([Ref(1, 1)])
     outbox.end(Superseded(7))
@@ -80,7 +81,7 @@ async def test_farewell_is_last_and_offers_are_not_sent_any_more() -> None:
 
 async def test_unsent_offers_can_be_taken_back() -> None:
     """The agent never learns of them."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     outbox.offer([lease(1), lease(2)])
     assert outbox.withdraw([1, 99]) == [lease(1)]
     assert await anext(outbox.messages()) == Offers([lease(2)])
@@ -88,7 +89,7 @@ async def test_unsent_offers_can_be_taken_back() -> None:
 
 async def test_room_is_bounded() -> None:
     """No more unsent offers than MOST_OFFERS, none after the end."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     outbox.offer([lease(task) for task in range(limits.MOST_OFFERS - 1)])
     assert outbox.room == 1
     outbox.end()
@@ -97,11 +98,11 @@ async def test_room_is_bounded() -> None:
 
 async def test_messages_stay_small() -> None:
     """Offers are cut by number, by size, and by the payloads that have to be fetched."""
-    many = Outbox(GRACE)
+    many = Outbox()
     many.offer([lease(task) for task in range(600)])
-    large = Outbox(GRACE)
+    large = Outbox()
     large.offer([lease(task, payload=b"x" * 4000) for task in range(300)])
-    apart = Outbox(GRACE)
+    apart = Outbox()
     apart.offer([lease(task, apart=True) for task in range(6)])
     sizes = []
     for outbox in (many, large, apart):
@@ -115,7 +116,7 @@ async def test_messages_stay_small() -> None:
 
 async def test_reader_waits_while_too_much_is_unsent() -> None:
     """An agent that talks and does not listen is not listened to either, until it has."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     outbox.stale([Ref(task, 1) for task in range(limits.MOST_REFS + 1)])
     waiting = asyncio.create_task(outbox.drained())
     await asyncio.sleep(0)
@@ -127,7 +128,7 @@ async def test_reader_waits_while_too_much_is_unsent() -> None:
 
 async def test_refusals_are_bounded() -> None:
     """A flood of nonsense is answered a hundred times, not a million times."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     for _ in range(limits.MOST_REFUSALS * 3):
         outbox.refuse("no")
     assert len(await said(outbox)) == limits.MOST_REFUSALS
@@ -135,7 +136,7 @@ async def test_refusals_are_bounded() -> None:
 
 async def test_end_frees_who_waits() -> None:
     """Neither the reader nor the writer hangs when the stream is over."""
-    outbox = Outbox(GRACE)
+    outbox = Outbox()
     outbox.stale([Ref(task, 1) for task in range(limits.MOST_REFS + 1)])
     outbox.end()
     await outbox.drained()
