@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from batonpass.client.endpoints import TlsFiles
     from batonpass.queue.v1.pull_service_pb2_grpc import PullServiceStub
     from batonpass.queue.v1.queue_service_pb2_grpc import QueueServiceStub
+    from batonpass.scheduler.v1.calendar_service_pb2_grpc import CalendarServiceStub
     from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceStub
     from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceStub
+    from batonpass.scheduler.v1.template_service_pb2_grpc import TemplateServiceStub
 
 
 @dataclass
@@ -72,6 +74,20 @@ class Session:
         from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceStub
 
         return EventServiceStub(self.scheduler.channel)
+
+    @cached_property
+    def calendars(self) -> "CalendarServiceStub":
+        """Calls about calendars."""
+        from batonpass.scheduler.v1.calendar_service_pb2_grpc import CalendarServiceStub
+
+        return CalendarServiceStub(self.scheduler.channel)
+
+    @cached_property
+    def templates(self) -> "TemplateServiceStub":
+        """Calls about schedule templates."""
+        from batonpass.scheduler.v1.template_service_pb2_grpc import TemplateServiceStub
+
+        return TemplateServiceStub(self.scheduler.channel)
 
     @cached_property
     def tasks(self) -> "QueueServiceStub":
