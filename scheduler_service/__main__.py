@@ -22,6 +22,7 @@ from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleService
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
 from scheduler_service.app.awaiting import Awaiting
+from scheduler_service.app.creating import Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.events import Publisher
 from scheduler_service.app.handover import Handover
@@ -136,6 +137,7 @@ class Scheduler:
         server.add(
             add_ScheduleServiceServicer_to_server,
             ScheduleService(
+                Creator(database, clock, signals),
                 schedules,
                 Ledger(database, clock),
                 Preview(schedules, clock),

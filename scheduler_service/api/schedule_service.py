@@ -14,16 +14,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from scheduler_service.api import decode, encode, masks
 from scheduler_service.api.texts import refuse_nul
 from scheduler_service.app.awaiting import Awaiting
+from scheduler_service.app.creating import Answer, Creation, Creator
 from scheduler_service.app.ledger import Ledger
 from scheduler_service.app.preview import Preview
-from scheduler_service.app.schedules import Creation, Schedules
+from scheduler_service.app.schedules import Schedules
 from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Definition, Schedule
 from service_kit.caller import current_caller
+from service_kit.errors import ServiceError
 from service_kit.pages import DEFAULT_SIZE, page_position, page_token
+from service_kit.status import status_code
 from service_kit.validation import validate
 
 Context: TypeAlias = Any
@@ -34,7 +37,10 @@ DEFAULT_PREVIEW = 5
 class ScheduleService(ScheduleServiceServicer):
     """Decodes, calls, encodes."""
 
-    def __init__(self, schedules: Schedules, ledger: Ledger, preview: Preview, awaiting: Awaiting) -> None:
+    def __init__(
+        self, creator: Creator, schedules: Schedules, ledger: Ledger, preview: Preview, awaiting: Awaiting
+    ) -> None:
+        self._creator = creator
         self._schedules = schedules
         self._ledger = ledger
         self._preview = preview
@@ -44,11 +50,22 @@ class ScheduleService(ScheduleServiceServicer):
         self, request: pb.CreateScheduleRequest, context: Context
     ) -> pb.CreateScheduleResponse:
         """Documented in schedule_service.proto."""
-        refuse_nul(request)
         with _paths_below("schedule."):
-            creation = _creation(request)
-            created = await self._schedules.create(current_caller(), creation)
+            created = await self._creator.create(current_caller(), _creation(request))
         return pb.CreateScheduleResponse(schedule=encode.schedule(created))
+
+    async def BatchCreateSchedules(
+        self, request: pb.BatchCreateSchedulesRequest, context: Context
+    ) -> pb.BatchCreateSchedulesResponse:
+        """Documented in schedule_service.proto."""
+        items = [_checked(item) for item in request.requests]
+        wanted = [item for item in items if isinstance(item, Creation)]
+        answers = iter(await self._creator.create_all(current_caller(), wanted))
+        verdicts = [
+            _verdict(asked.schedule.schedule_id, next(answers) if isinstance(item, Creation) else item)
+            for asked, item in zip(request.requests, items, strict=True)
+        ]
+        return pb.BatchCreateSchedulesResponse(verdicts=verdicts)
 
     async def GetSchedule(self, request: pb.GetScheduleRequest, context: Context) -> pb.GetScheduleResponse:
         """Documented in schedule_service.proto."""
@@ -169,7 +186,31 @@ class ScheduleService(ScheduleServiceServicer):
         return pb.AwaitHandoverResponse(settled=await self._awaiting.handover(current_caller()))
 
 
+def _checked(request: pb.CreateScheduleRequest) -> Creation | ServiceError:
+    """One item of a batch, or what is wrong with it."""
+    try:
+        validate(request)
+        with _paths_below("schedule."):
+            return _creation(request)
+    except ServiceError as error:
+        return error
+
+
+def _verdict(schedule_id: str, answer: Answer) -> pb.CreateVerdict:
+    if not isinstance(answer, ServiceError):
+        return pb.CreateVerdict(schedule_id=schedule_id)
+    if isinstance(answer, InvalidSchedule) and not answer.field.startswith("schedule."):
+        answer = answer.below("schedule.")
+    return pb.CreateVerdict(
+        schedule_id=schedule_id,
+        code=status_code(answer).value[0],
+        error=answer.message,
+        reason=answer.reason,
+    )
+
+
 def _creation(request: pb.CreateScheduleRequest) -> Creation:
+    refuse_nul(request)
     definition = decode.definition(request.schedule)
     asked = encode.definition(definition)
     asked.schedule_id = request.schedule.schedule_id

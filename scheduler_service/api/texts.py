@@ -14,7 +14,7 @@ def refuse_nul(message: Message, path: str = "") -> None:
     """Raises InvalidArgument naming the first field of text, at any depth, that has a NUL in it."""
     for field, value in message.ListFields():
         name = f"{path}{field.name}"
-        if field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type.GetOptions().map_entry:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
             _refuse_in(name, (*value.keys(), *value.values()))
             continue
         values = list(value) if field.is_repeated else [value]

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -10,16 +9,11 @@ from scheduler_service.app import firing
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.change import Change, disable, edit, enable
-from scheduler_service.domain.errors import (
-    GenerationChanged,
-    RequestReused,
-    ScheduleExists,
-    ScheduleNotFound,
-)
+from scheduler_service.domain.errors import GenerationChanged, ScheduleNotFound
 from scheduler_service.domain.fire import Fire, FireKey, FireKind
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.rules import check_definition
-from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
+from scheduler_service.domain.schedule import Definition, Schedule
 from scheduler_service.domain.spec import OneShotSpec
 from scheduler_service.store import actions, fires, outcomes
 from scheduler_service.store import schedules as store
@@ -37,38 +31,14 @@ PART: Final = 100
 Decide = Callable[[AsyncConnection, Schedule, datetime], Awaitable[Change]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Creation:
-    """What to create. `fingerprint` tells a repeated request from another one with its id."""
-
-    schedule_id: str
-    definition: Definition
-    enabled: bool
-    request_id: str
-    fingerprint: bytes
-
-
 class Schedules:
-    """Creates, reads, changes, deletes and runs schedules of the caller's namespace."""
+    """Reads, changes, deletes and runs schedules of the caller's namespace."""
 
     def __init__(self, database: Database, clock: Clock, signals: Signals, metrics: SchedulerMetrics) -> None:
         self._database = database
         self._clock = clock
         self._signals = signals
         self._metrics = metrics
-
-    async def create(self, caller: Caller, creation: Creation) -> Schedule:
-        """Raises InvalidSchedule, ScheduleExists, RequestReused.
-
-        With a request id it is repeatable: the schedule comes back as the first call made it.
-        """
-        check_definition(creation.definition, creation.schedule_id)
-        schedule = _made(caller, creation, self._clock.now())
-        created = await self._database.unit(
-            lambda connection: self._create(connection, caller, schedule, creation)
-        )
-        self._signals.schedule_changed(listens_to_system=created.listens_to_system)
-        return created
 
     async def get(self, caller: Caller, schedule_id: str) -> Schedule:
         """Raises ScheduleNotFound."""
@@ -177,29 +147,6 @@ class Schedules:
             self._metrics.recorded([fire], now)
         return fire
 
-    async def _create(
-        self, connection: AsyncConnection, caller: Caller, schedule: Schedule, creation: Creation
-    ) -> Schedule:
-        request_id = creation.request_id
-        before = await _created_before(connection, caller, creation)
-        if before is not None:
-            return before
-        if not await store.insert_new(connection, schedule):
-            # The same request may have committed since the look above.
-            before = await _created_before(connection, caller, creation)
-            if before is None:
-                raise ScheduleExists(caller.namespace, schedule.schedule_id)
-            return before
-        now = schedule.created_at
-        if request_id and not await store.remember_creation(
-            connection, schedule, request_id, creation.fingerprint, now
-        ):
-            raise RequestReused(request_id)
-        if schedule.listens_to_system:
-            await outcomes.want_all_tasks(connection, True)
-        await actions.record(connection, schedule, "create", caller.actor, now)
-        return schedule
-
     async def _change(
         self, caller: Caller, schedule_id: str, action: str, decide: Decide, detail: str
     ) -> Schedule:
@@ -243,18 +190,6 @@ async def _locked(connection: AsyncConnection, caller: Caller, schedule_id: str)
     return schedule
 
 
-async def _created_before(connection: AsyncConnection, caller: Caller, creation: Creation) -> Schedule | None:
-    if not creation.request_id:
-        return None
-    found = await store.created_before(connection, caller.namespace, creation.request_id)
-    if found is None:
-        return None
-    fingerprint, schedule = found
-    if fingerprint != creation.fingerprint:
-        raise RequestReused(creation.request_id)
-    return schedule
-
-
 async def _unrecorded(
     connection: AsyncConnection, schedule: Schedule, definition: Definition, now: datetime
 ) -> datetime | None:
@@ -269,25 +204,3 @@ async def _unrecorded(
         if not await fires.has_record(connection, schedule.incarnation, at):
             return at
     return None
-
-
-def _made(caller: Caller, creation: Creation, now: datetime) -> Schedule:
-    watermark = start_watermark(creation.definition.timing, now)
-    schedule = Schedule(
-        namespace=caller.namespace,
-        schedule_id=creation.schedule_id,
-        incarnation=uuid.uuid4(),
-        definition=creation.definition,
-        enabled=creation.enabled,
-        generation=1,
-        note="",
-        note_actor="",
-        watermark=watermark,
-        next_fire=None,
-        invalid_reason="",
-        created_at=now,
-        updated_at=now,
-    )
-    if not schedule.enabled:
-        return schedule
-    return replace(schedule, next_fire=schedule.timetable.next_after(watermark))

@@ -194,16 +194,37 @@ SET execution_count = s.execution_count + sums.ended,
 FROM sums WHERE s.incarnation = sums.incarnation
 
 -- name: created_before
--- $1 namespace, $2 request_id. The row as it was when the request created it.
-SELECT c.fingerprint, r.* FROM scheduler.creations c
+-- $1 namespace, $2 request ids. The rows as they were when the requests created them.
+SELECT c.request_id, c.fingerprint, r.* FROM scheduler.creations c
 CROSS JOIN LATERAL jsonb_populate_record(NULL::scheduler.schedules, c.created) r
-WHERE c.namespace = $1 AND c.request_id = $2
+WHERE c.namespace = $1 AND c.request_id = ANY ($2::text[])
 
--- name: remember_creation
--- $1 namespace, $2 request_id, $3 fingerprint, $4 schedule_id, $5 now.
-INSERT INTO scheduler.creations (namespace, request_id, fingerprint, created, created_at)
-SELECT $1, $2, $3, to_jsonb(s), $5 FROM scheduler.schedules s WHERE s.namespace = $1 AND s.schedule_id = $4
-ON CONFLICT DO NOTHING RETURNING request_id
+-- name: create_schedules
+-- $1 rows of schedules in order of their keys, as JSON. Pairwise with them: $2 incarnations, $3 request ids (empty:
+-- none), $4 fingerprints. $5 actor, $6 now. Returns what was made; `raced` when a request id was in use.
+WITH made AS (
+    INSERT INTO scheduler.schedules
+    SELECT * FROM jsonb_populate_recordset(NULL::scheduler.schedules, $1::jsonb)
+    ON CONFLICT DO NOTHING
+    RETURNING *
+), counted AS (
+    INSERT INTO scheduler.stats (incarnation) SELECT incarnation FROM made
+), audited AS (
+    INSERT INTO scheduler.actions (at, namespace, actor, action, schedule_id, generation, detail)
+    SELECT $6, namespace, $5, 'create', schedule_id, generation, '' FROM made
+), asked AS MATERIALIZED (
+    SELECT u.*, made.namespace, to_jsonb(made) AS created
+    FROM unnest($2::uuid[], $3::text[], $4::bytea[]) AS u(incarnation, request_id, fingerprint)
+    JOIN made USING (incarnation)
+    WHERE u.request_id <> ''
+    ORDER BY u.request_id
+), remembered AS (
+    INSERT INTO scheduler.creations (namespace, request_id, fingerprint, created, created_at)
+    SELECT namespace, request_id, fingerprint, created, $6 FROM asked
+    ON CONFLICT DO NOTHING
+    RETURNING request_id
+)
+SELECT incarnation, (SELECT count(*) FROM asked) > (SELECT count(*) FROM remembered) AS raced FROM made
 
 -- name: waiting_for_handover
 -- $1 namespace, $2 instant, $3 number of a fire. What is due by then and has no verdict yet: schedules to plan,

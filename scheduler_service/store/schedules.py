@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.events import OUTCOME_TYPES
@@ -43,15 +42,6 @@ async def lock(connection: AsyncConnection, namespace: str, schedule_id: str) ->
     return None if row is None else schedule_of(row)
 
 
-async def insert_new(connection: AsyncConnection, schedule: Schedule) -> bool:
-    """False when the id is taken."""
-    statement = insert(_SCHEDULES).values(columns_of(schedule)).on_conflict_do_nothing()
-    if (await connection.execute(statement)).rowcount == 0:
-        return False
-    await connection.execute(insert(_STATS).values(incarnation=schedule.incarnation))
-    return True
-
-
 async def save(connection: AsyncConnection, schedule: Schedule, made: int = 0) -> None:
     """Writes everything and adds `made` fires to the count. The row is locked by this transaction."""
     statement = update(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation)
@@ -84,26 +74,6 @@ async def remove(connection: AsyncConnection, schedule: Schedule, now: datetime,
     )
     await connection.execute(delete(_STATS).where(_STATS.c.incarnation == schedule.incarnation))
     await connection.execute(delete(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation))
-
-
-async def created_before(
-    connection: AsyncConnection, namespace: str, request_id: str
-) -> tuple[bytes, Schedule] | None:
-    """What an earlier request of that id asked for (its fingerprint) and made."""
-    driver = await raw(connection)
-    row = await driver.fetchrow(SQL["created_before"], namespace, request_id)
-    return None if row is None else (row["fingerprint"], schedule_of(row))
-
-
-async def remember_creation(
-    connection: AsyncConnection, schedule: Schedule, request_id: str, fingerprint: bytes, now: datetime
-) -> bool:
-    """False when the request id was used meanwhile."""
-    driver = await raw(connection)
-    remembered = await driver.fetchval(
-        SQL["remember_creation"], schedule.namespace, request_id, fingerprint, schedule.schedule_id, now
-    )
-    return remembered is not None
 
 
 async def listens_to_system(connection: AsyncConnection) -> bool:

@@ -56,7 +56,7 @@ async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
     awaiting = Awaiting(replica.database, clock, replica.signals, poll=0.05)
     server.add(
         add_ScheduleServiceServicer_to_server,
-        ScheduleService(schedules, replica.ledger, Preview(schedules, clock), awaiting),
+        ScheduleService(replica.creator, schedules, replica.ledger, Preview(schedules, clock), awaiting),
     )
     server.add(add_EventServiceServicer_to_server, EventService(replica.publisher, clock))
     address = await server.start(insecure_dev=True)

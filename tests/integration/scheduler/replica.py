@@ -9,6 +9,7 @@ from batonpass.options import CLIENT_OPTIONS
 from batonpass.queue.v1.task_pb2 import TaskTemplate
 from prometheus_client import CollectorRegistry
 
+from scheduler_service.app.creating import Creation, Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.events import Publisher
 from scheduler_service.app.handover import Handover
@@ -17,7 +18,7 @@ from scheduler_service.app.maintenance import Maintenance
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.outcomes import OutcomeFollower
 from scheduler_service.app.queue_client import QueueClient
-from scheduler_service.app.schedules import Creation, Schedules
+from scheduler_service.app.schedules import Schedules
 from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
 from scheduler_service.app.signals import Signals
@@ -82,6 +83,7 @@ class Replica:
         metrics = SchedulerMetrics(self.registry)
         database, signals, queue = self.database, self.signals, QueueClient(self.channel)
         self.outbox = Outbox(database)
+        self.creator = Creator(database, clock, signals)
         self.schedules = Schedules(database, clock, signals, metrics)
         self.ledger = Ledger(database, clock)
         self.publisher = Publisher(database, clock, signals, metrics)
@@ -107,7 +109,7 @@ class Replica:
         creation = Creation(
             schedule_id=schedule_id, definition=made, enabled=enabled, request_id="", fingerprint=b""
         )
-        return await self.schedules.create(caller, creation)
+        return await self.creator.create(caller, creation)
 
     async def fire_due(self) -> None:
         """Steps until nothing is due."""
