@@ -172,6 +172,7 @@ def previewed(value: Previewed) -> service_pb2.PreviewedFire:
     """One instant to come."""
     message = service_pb2.PreviewedFire(local_time=value.local_time, utc_offset=value.utc_offset)
     message.time.FromDatetime(value.instant)
+    message.due_time.FromDatetime(value.due_at)
     return message
 
 

@@ -84,11 +84,11 @@ async def _recompute(connection: AsyncConnection, after: Position) -> tuple[list
     page, moved = await schedules.lock_time_page(connection, after, PAGE), 0
     for schedule in page:
         try:
-            next_fire: datetime | None = schedule.timetable.next_after(schedule.watermark)
+            computed = schedule.settled_until(schedule.watermark)
         except InvalidSchedule:
             continue
-        if next_fire != schedule.next_fire:
-            await schedules.save(connection, replace(schedule, next_fire=next_fire))
+        if computed != schedule:
+            await schedules.save(connection, computed)
             moved += 1
     return page, moved
 
@@ -96,7 +96,6 @@ async def _recompute(connection: AsyncConnection, after: Position) -> tuple[list
 def _readable(schedule: Schedule) -> Schedule | None:
     try:
         due_task.template(schedule.definition.template)
-        next_fire = schedule.timetable.next_after(schedule.watermark) if schedule.enabled else None
+        return replace(schedule.settled_until(schedule.watermark), invalid_reason="")
     except InvalidSchedule:
         return None
-    return replace(schedule, next_fire=next_fire, invalid_reason="")

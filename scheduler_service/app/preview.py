@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler_service.app.schedules import Schedules
+from scheduler_service.domain.jitter import delay_of
 from scheduler_service.domain.rules import check_timing
 from scheduler_service.domain.timetable import timetable
 from scheduler_service.domain.timing import Timing
@@ -19,6 +20,8 @@ class Previewed:
     instant: datetime
     local_time: str
     utc_offset: str
+    due_at: datetime
+    """When it is handed over: later than the instant by jitter and spread."""
 
 
 class Preview:
@@ -43,9 +46,11 @@ class Preview:
     def _instants(self, timing: Timing, seed: str, after: datetime | None, count: int) -> list[Previewed]:
         start = after or self._clock.now()
         table, where = timetable(timing, seed), zone(timing.time_zone)
+        delay = delay_of(timing, seed, table)
         found: list[Previewed] = []
         instant = table.next_after(start)
         while instant is not None and len(found) < count:
-            found.append(Previewed(instant, local_time(where, instant), utc_offset(where, instant)))
+            due_at = instant if delay is None else instant + delay(instant)
+            found.append(Previewed(instant, local_time(where, instant), utc_offset(where, instant), due_at))
             instant = table.next_after(instant)
         return found

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Final
 
 from scheduler_service.domain.fire import Disposition, time_key
 from scheduler_service.domain.timetable import Timetable
 from service_kit.durations import spelled
+
+PUNCTUAL: Final = timedelta(seconds=10)
+"""An instant that is no older has not been missed, whatever the policy."""
 
 _TICK = timedelta(microseconds=1)
 
@@ -54,6 +58,12 @@ def missed(timetable: Timetable, after: datetime, until: datetime, window: timed
     return stretch(timetable, after, until, Disposition.MISSED_WINDOW, detail)
 
 
+def late(timetable: Timetable, after: datetime, until: datetime) -> Settled | None:
+    """The instants in (after, until] as too old for a schedule that catches nothing up."""
+    detail = f"more than {spelled(PUNCTUAL)} late, and nothing is caught up"
+    return stretch(timetable, after, until, Disposition.MISSED_WINDOW, detail)
+
+
 def catch_up_latest(timetable: Timetable, after: datetime, now: datetime) -> list[Settled]:
     """Fires the last instant in (after, now]; the ones before it are COALESCED into it."""
     last = timetable.previous_at_or_before(now)
@@ -63,6 +73,17 @@ def catch_up_latest(timetable: Timetable, after: datetime, now: datetime) -> lis
     coalesced = stretch(timetable, after, last - _TICK, Disposition.COALESCED, detail)
     fired = Settled(last, Disposition.PENDING)
     return [fired] if coalesced is None else [coalesced, fired]
+
+
+def catch_up_earliest(timetable: Timetable, after: datetime, now: datetime) -> list[Settled]:
+    """Fires the first instant in (after, now]; the ones behind it are COALESCED into it."""
+    first = timetable.next_after(after)
+    if first is None or first > now:
+        return []
+    detail = f"represented by {time_key(first)}"
+    coalesced = stretch(timetable, first, now, Disposition.COALESCED, detail)
+    fired = Settled(first, Disposition.PENDING)
+    return [fired] if coalesced is None else [fired, coalesced]
 
 
 def catch_up_all(timetable: Timetable, after: datetime, now: datetime, limit: int) -> list[Settled]:

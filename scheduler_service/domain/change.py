@@ -26,20 +26,22 @@ class Change:
     settled: list[Settled]
 
 
-def settle(schedule: Schedule, now: datetime) -> Change:
+def settle(schedule: Schedule, now: datetime, *, at_once: bool = False) -> Change:
     """Settles everything due at `now`. Raises StillCatchingUp when that is too much for one change.
 
-    A schedule that cannot be read has no known instants: nothing is settled, and it stands still.
+    `at_once`: also what has come and is only delayed by jitter and spread. A schedule that cannot be read has
+    no known instants: nothing is settled, and it stands still.
     """
     settled: list[Settled] = []
     for _ in range(MAX_ROUNDS):
         try:
-            planned = schedule.due(now)
+            planned = schedule.due(now, at_once=at_once)
         except InvalidSchedule:
             return Change(schedule, settled)
         settled += planned.settled
         schedule = schedule.after(planned)
-        if planned.is_complete(now):
+        due = schedule.next_fire if at_once else schedule.due_at
+        if due is None or due > now:
             return Change(schedule, settled)
     raise StillCatchingUp(schedule.schedule_id)
 
@@ -67,12 +69,12 @@ def _switch(schedule: Schedule, now: datetime, enabled: bool, note: str, actor: 
 def edit(
     schedule: Schedule, definition: Definition, now: datetime, *, reopen: datetime | None = None
 ) -> Change:
-    """Puts another definition in force from `now` on.
+    """Puts another definition in force from `now` on; instants that have come fire now, without their delay.
 
     `reopen` is a one-shot of the new definition whose time has passed and of which this incarnation has no
     record: it is due at once.
     """
-    change = settle(schedule, now)
+    change = settle(schedule, now, at_once=True)
     watermark = max(change.schedule.watermark, now)
     if definition.timing.event is not None and definition.timing == schedule.definition.timing:
         # It has listened all the time.
@@ -90,7 +92,6 @@ def _changed(schedule: Schedule, now: datetime, **changes: object) -> Schedule:
 def _from(schedule: Schedule, watermark: datetime) -> Schedule:
     """The schedule with everything up to `watermark` settled."""
     try:
-        following = schedule.timetable.next_after(watermark) if schedule.enabled else None
+        return schedule.settled_until(watermark)
     except InvalidSchedule:
-        following = None
-    return replace(schedule, watermark=watermark, next_fire=following)
+        return schedule.standing(watermark, None)

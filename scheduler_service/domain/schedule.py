@@ -7,6 +7,7 @@ from uuid import UUID
 
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.events import OUTCOME_TYPES, Event
+from scheduler_service.domain.jitter import Delay, delay_of
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
 from scheduler_service.domain.spec import OneShotSpec
@@ -87,6 +88,8 @@ class Schedule:
     """Every instant up to here is settled. For events: what happened up to here is none of its business."""
     next_fire: datetime | None
     """The instant it comes due for next; None for events, when disabled and when nothing is left."""
+    due_at: datetime | None
+    """When it comes due for that instant: later than it by jitter and spread."""
     invalid_reason: str
     created_at: datetime
     updated_at: datetime
@@ -120,17 +123,35 @@ class Schedule:
         is_new = event.depth == 0 or event.time >= self.watermark
         return is_new and self.listened_type == event.type
 
-    def due(self, now: datetime, limit: int = FIRES_PER_STEP) -> Plan:
-        """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled."""
+    def due(self, now: datetime, limit: int = FIRES_PER_STEP, *, at_once: bool = False) -> Plan:
+        """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled.
+
+        `at_once`: instants that have come and are only delayed by jitter and spread are due as well.
+        """
+        table, made = self.timetable, self.definition
+        delay = None if at_once else self._delay(table)
         if not self.enabled:
-            return pause(self.timetable, self.watermark, now)
-        definition = self.definition
-        return plan(self.timetable, definition.catch_up, definition.window, self.watermark, now, limit)
+            return pause(table, self.watermark, now, delay)
+        return plan(table, made.catch_up, made.window, self.watermark, now, limit, delay)
 
     def after(self, planned: Plan) -> "Schedule":
         """The schedule once `planned` is recorded."""
-        next_fire = planned.next_fire if self.enabled else None
-        return replace(self, watermark=planned.watermark, next_fire=next_fire)
+        return self.standing(planned.watermark, planned.next_fire)
+
+    def settled_until(self, watermark: datetime) -> "Schedule":
+        """The schedule with everything up to `watermark` settled. Raises InvalidSchedule."""
+        return self.standing(watermark, self.timetable.next_after(watermark) if self.enabled else None)
+
+    def standing(self, watermark: datetime, next_fire: datetime | None) -> "Schedule":
+        """The schedule at `watermark`, where `next_fire` is the instant that follows while it is enabled."""
+        if next_fire is None or not self.enabled:
+            return replace(self, watermark=watermark, next_fire=None, due_at=None)
+        delay = self._delay(self.timetable) if self.definition.timing.is_delayed else None
+        due_at = next_fire if delay is None else next_fire + delay(next_fire)
+        return replace(self, watermark=watermark, next_fire=next_fire, due_at=due_at)
+
+    def _delay(self, table: Timetable) -> Delay | None:
+        return delay_of(self.definition.timing, self.schedule_id, table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,3 +58,8 @@ class Timing:
         """The trigger of a schedule that events make due; None for one by time."""
         first = self.specs[0] if self.specs else None
         return first if isinstance(first, EventSpec) else None
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether instants are handed over later than they are, by jitter or spread."""
+        return bool(self.jitter or self.spread)

@@ -25,13 +25,14 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[
 async def advance(
     connection: AsyncConnection, schedules: Sequence[Schedule], made: Mapping[UUID, int]
 ) -> None:
-    """Writes watermark and next fire, and counts the fires made of each. The caller has locked them."""
+    """Writes watermark, next fire and due time, and counts the fires made. The caller has locked the rows."""
     driver = await raw(connection)
     await driver.execute(
         SQL["advance"],
         [schedule.incarnation for schedule in schedules],
         [schedule.watermark for schedule in schedules],
         [schedule.next_fire for schedule in schedules],
+        [schedule.due_at for schedule in schedules],
         [made.get(schedule.incarnation, 0) for schedule in schedules],
     )
 

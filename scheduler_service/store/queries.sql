@@ -3,16 +3,16 @@
 
 -- name: claim_due
 -- $1 now, $2 limit. Due schedules, earliest first. SKIP LOCKED lets replicas plan side by side; a row that
--- another has just advanced is looked at again after its lock and falls out by next_fire.
+-- another has just advanced is looked at again after its lock and falls out by due_at.
 SELECT * FROM scheduler.schedules
-WHERE next_fire <= $1 AND next_fire IS NOT NULL AND invalid_reason = ''
-ORDER BY next_fire
+WHERE due_at <= $1 AND due_at IS NOT NULL AND invalid_reason = ''
+ORDER BY due_at
 LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: next_due
 -- When the next schedule comes due.
-SELECT min(next_fire) FROM scheduler.schedules WHERE next_fire IS NOT NULL AND invalid_reason = ''
+SELECT min(due_at) FROM scheduler.schedules WHERE due_at IS NOT NULL AND invalid_reason = ''
 
 -- name: lock_schedule
 -- $1 namespace, $2 schedule_id.
@@ -28,11 +28,11 @@ ORDER BY s.namespace, s.schedule_id
 FOR NO KEY UPDATE
 
 -- name: advance
--- Pairwise: $1 incarnations, $2 watermarks, $3 next fires, $4 fires made. Their rows are locked.
+-- Pairwise: $1 incarnations, $2 watermarks, $3 next fires, $4 due times, $5 fires made. Their rows are locked.
 UPDATE scheduler.schedules s
-SET watermark = u.watermark, next_fire = u.next_fire, fire_count = s.fire_count + u.made
-FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[])
-  AS u(incarnation, watermark, next_fire, made)
+SET watermark = u.watermark, next_fire = u.next_fire, due_at = u.due_at, fire_count = s.fire_count + u.made
+FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
+  AS u(incarnation, watermark, next_fire, due_at, made)
 WHERE s.incarnation = u.incarnation
 
 -- name: count_fires
@@ -231,7 +231,7 @@ SELECT incarnation, (SELECT count(*) FROM asked) > (SELECT count(*) FROM remembe
 -- fires to settle, those up to $3 whatever the clock of the replica that made them says.
 SELECT
     (SELECT count(*) FROM scheduler.schedules
-     WHERE namespace = $1 AND next_fire <= $2 AND next_fire IS NOT NULL AND invalid_reason = '') AS unplanned,
+     WHERE namespace = $1 AND due_at <= $2 AND due_at IS NOT NULL AND invalid_reason = '') AS unplanned,
     (SELECT count(*) FROM scheduler.outbox
      WHERE namespace = $1 AND (nominal_at <= $2 OR fire <= $3)) AS unsettled,
     (SELECT coalesce(max(id), 0) FROM scheduler.fires) AS last_fire

@@ -58,8 +58,8 @@ def _one_of(column: str, values: object) -> CheckConstraint:
 
 
 # `timing` is JSON, see `timings`; one that a newer version wrote is reported by an older one, not refused.
-# `next_fire` is null for events, when disabled and when nothing is left. Every instant up to `watermark` has
-# its record in `fires`.
+# `next_fire` is null for events, when disabled and when nothing is left; `due_at` is when it comes due for
+# that instant. Every instant up to `watermark` has its record in `fires`.
 schedules = Table(
     "schedules",
     metadata,
@@ -85,6 +85,7 @@ schedules = Table(
     _text("note_actor", default=""),
     _instant("watermark"),
     _instant("next_fire", nullable=True),
+    _instant("due_at", nullable=True),
     _text("invalid_reason", default=""),
     _instant("created_at"),
     _instant("updated_at"),
@@ -92,10 +93,14 @@ schedules = Table(
     UniqueConstraint("incarnation", name="schedules_incarnation"),
     CheckConstraint("enabled OR next_fire IS NULL", name="disabled_is_never_due"),
     CheckConstraint("next_fire IS NULL OR next_fire > watermark", name="settled_is_never_due"),
+    CheckConstraint(
+        "(next_fire IS NULL) = (due_at IS NULL) AND (due_at IS NULL OR due_at >= next_fire)",
+        name="never_due_before_its_instant",
+    ),
     Index(
         "schedules_due",
-        "next_fire",
-        postgresql_where=text("next_fire IS NOT NULL AND invalid_reason = ''"),
+        "due_at",
+        postgresql_where=text("due_at IS NOT NULL AND invalid_reason = ''"),
     ),
     Index(
         "schedules_listening",

@@ -33,7 +33,7 @@ async def totals(
 
 async def backlog(connection: AsyncConnection, overdue_before: datetime) -> tuple[int, int]:
     """Over all namespaces: overdue schedules, and fires without a verdict."""
-    late = select(func.count()).select_from(_SCHEDULES).where(_SCHEDULES.c.next_fire < overdue_before)
+    late = select(func.count()).select_from(_SCHEDULES).where(_SCHEDULES.c.due_at < overdue_before)
     waiting = select(func.count()).select_from(_OUTBOX)
     return await connection.scalar(late) or 0, await connection.scalar(waiting) or 0
 
@@ -50,7 +50,7 @@ def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> 
     query: Any = select(
         func.count().label("schedules"),
         func.count().filter(_SCHEDULES.c.enabled).label("enabled"),
-        func.count().filter(_SCHEDULES.c.next_fire < overdue_before).label("overdue"),
+        func.count().filter(_SCHEDULES.c.due_at < overdue_before).label("overdue"),
         func.min(_SCHEDULES.c.next_fire).label("next_fire"),
         func.sum(_SCHEDULES.c.fire_count).label("fire_count"),
         func.max(_STATS.c.last_execute_at).label("last_execute_at"),

@@ -51,15 +51,19 @@ def definition(
     window: timedelta = timedelta(hours=1),
     payload: bytes = b"",
     handler: str = "name:work",
+    jitter: timedelta = timedelta(),
+    spread: timedelta = timedelta(),
+    **more: Any,
 ) -> Definition:
     template = TaskTemplate(handler=handler, payload=payload)
     return Definition(
-        timing=Timing(specs=(spec,), time_zone=zone),
+        timing=Timing(specs=(spec,), time_zone=zone, jitter=jitter, spread=spread),
         template=template.SerializeToString(deterministic=True),
         has_payload=bool(payload),
         overlap=overlap,
         catch_up=catch_up,
         window=window,
+        **more,
     )
 
 

@@ -82,7 +82,7 @@ async def test_replica_that_works_from_an_old_state_adds_nothing(
     clock.advance(MINUTE)
     await replica.fire_due()
     await replica.rows(
-        "UPDATE scheduler.schedules SET watermark = $1, next_fire = $2", at("00:00"), at("00:01")
+        "UPDATE scheduler.schedules SET watermark = $1, next_fire = $2, due_at = $2", at("00:00"), at("00:01")
     )
     await replica.fire_due()
     assert len(await replica.fires("a")) == 1
@@ -300,7 +300,7 @@ async def test_unreadable_schedule_keeps_what_it_has_when_it_is_switched(
 
 async def test_next_fire_follows_new_rules_of_time_zones(replica: Replica, clock: ManualClock) -> None:
     await replica.create("a", definition(CronSpec("0 12 * * *"), zone="Europe/Berlin"))
-    await replica.rows("UPDATE scheduler.schedules SET next_fire = $1", at("10:00"))
+    await replica.rows("UPDATE scheduler.schedules SET next_fire = $1, due_at = $1", at("10:00"))
     while await replica.maintenance.step() == 0.0:
         pass
     assert (await replica.schedules.get(ANN, "a")).next_fire == at("11:00")

@@ -20,9 +20,12 @@ def definition(
     catch_up: CatchUp = CatchUp.LATEST,
     window: timedelta = timedelta(hours=1),
     overlap: Overlap = Overlap.ALLOW_ALL,
+    jitter: timedelta = timedelta(),
+    spread: timedelta = timedelta(),
 ) -> Definition:
+    specs = (spec or CronSpec("*/5 * * * *"),)
     return Definition(
-        timing=Timing(specs=(spec or CronSpec("*/5 * * * *"),), time_zone=zone),
+        timing=Timing(specs=specs, time_zone=zone, jitter=jitter, spread=spread),
         template=b"",
         has_payload=False,
         overlap=overlap,
@@ -34,7 +37,6 @@ def definition(
 def schedule(now: datetime, made: Definition | None = None, *, enabled: bool = True) -> Schedule:
     made = made or definition()
     watermark = start_watermark(made.timing, now)
-    table = timetable(made.timing)
     return Schedule(
         namespace="default",
         schedule_id="nightly",
@@ -45,11 +47,12 @@ def schedule(now: datetime, made: Definition | None = None, *, enabled: bool = T
         note="",
         note_actor="",
         watermark=watermark,
-        next_fire=table.next_after(watermark) if enabled else None,
+        next_fire=None,
+        due_at=None,
         invalid_reason="",
         created_at=now,
         updated_at=now,
-    )
+    ).settled_until(watermark)
 
 
 def timetable_of(spec: Spec, zone: str = "UTC") -> Timetable:

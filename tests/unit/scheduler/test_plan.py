@@ -1,7 +1,9 @@
 """Every instant ends in exactly one disposition, whatever the downtime, the policy and the changes."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from scheduler_service.domain.catch_up import CatchUp, Settled
 from scheduler_service.domain.change import disable, edit, enable
 from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.jitter import offset
 from scheduler_service.domain.plan import pause, plan
+from scheduler_service.domain.schedule import Definition
 from scheduler_service.domain.spec import CronSpec, IntervalSpec, OneShotSpec, Spec
 from tests.support.walker import utc, walk
 from tests.unit.scheduler.making import definition, schedule, timetable_of
@@ -23,18 +27,38 @@ EVERY_FIVE = timetable_of(CronSpec("*/5 * * * *"))
 Record = tuple[datetime, Disposition]
 
 
-def listed(spec: Spec, after: datetime, until: datetime) -> list[datetime]:
-    """The instants in (after, until], found without the code under test. Zone: Europe/Berlin."""
+DAYS = timedelta(days=5)
+
+
+@lru_cache(maxsize=64)
+def universe(spec: Spec) -> list[datetime]:
+    """The instants of some days around START, found without the code under test. Zone: Europe/Berlin."""
     if isinstance(spec, CronSpec):
-        floor = after.replace(second=0, microsecond=0)
-        return [at for at in walk(spec.expression, "Europe/Berlin", floor, until) if at > after]
+        return list(walk(spec.expression, "Europe/Berlin", START - HOUR, START + DAYS))
     assert isinstance(spec, IntervalSpec)
     every, phase = int(spec.every.total_seconds()), int(spec.phase.total_seconds())
-    seconds = range(int(after.timestamp()) - 1, int(until.timestamp()) + 1)
-    due = (
+    seconds = range(int((START - HOUR).timestamp()), int((START + DAYS).timestamp()))
+    return [
         datetime.fromtimestamp(second, START.tzinfo) for second in seconds if second % every == phase % every
-    )
-    return [at for at in due if after < at <= until]
+    ]
+
+
+def listed(spec: Spec, after: datetime, until: datetime) -> list[datetime]:
+    """The instants in (after, until]."""
+    instants = universe(spec)
+    return instants[bisect_right(instants, after) : bisect_right(instants, until)]
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Jitter and spread of the schedule `nightly`."""
+
+    jitter: timedelta = timedelta()
+    spread: timedelta = timedelta()
+
+    def due(self, spec: Spec, nominal: datetime) -> datetime:
+        following = listed(spec, nominal, START + DAYS)[0]
+        return nominal + offset("nightly", nominal, self.jitter, self.spread, following)
 
 
 @dataclass
@@ -46,33 +70,42 @@ class Model:
     window: timedelta
     position: datetime
     enabled: bool = True
+    delays: Delays = Delays()
     records: list[Record] = field(default_factory=list)
 
-    def plan(self, now: datetime, limit: int) -> None:
-        due = listed(self.spec, self.position, now)
-        old = [at for at in due if now - at > self.window]
+    def due(self, now: datetime, at_once: bool = False) -> list[datetime]:
+        instants = listed(self.spec, self.position, now)
+        return [at for at in instants if at_once or self.delays.due(self.spec, at) <= now]
+
+    def plan(self, now: datetime, limit: int, at_once: bool = False) -> None:
+        due = self.due(now, at_once)
+        window = timedelta(seconds=10) if self.catch_up is CatchUp.NONE else self.window
+        born = {at: at if at_once else self.delays.due(self.spec, at) for at in due}
+        old = [at for at in due if now - born[at] > window]
         rest = due[len(old) :]
         self.records += [(at, Disposition.MISSED_WINDOW) for at in old]
-        self.position = now
-        if self.catch_up is CatchUp.ALL:
+        self.position = max([self.position, *due])
+        if self.catch_up in (CatchUp.ALL, CatchUp.NONE):
             fired = rest[:limit]
             self.records += [(at, Disposition.PENDING) for at in fired]
             if len(fired) == limit:
                 self.position = fired[-1]
+        elif self.catch_up is CatchUp.EARLIEST:
+            self.records += [(at, Disposition.PENDING) for at in rest[:1]]
+            self.records += [(at, Disposition.COALESCED) for at in rest[1:]]
         elif rest:
             self.records += [(at, Disposition.COALESCED) for at in rest[:-1]]
             self.records.append((rest[-1], Disposition.PENDING))
 
-    def settle(self, now: datetime) -> None:
+    def settle(self, now: datetime, at_once: bool = False) -> None:
         if not self.enabled:
-            due = listed(self.spec, self.position, now)
+            due = self.due(now, at_once)
             self.records += [(at, Disposition.PAUSED) for at in due]
-            self.position = now
+            self.position = max([self.position, *due])
             return
         while True:
-            self.plan(now, 1000)
-            if not listed(self.spec, self.position, now):
-                self.position = now
+            self.plan(now, 1000, at_once)
+            if not self.due(now, at_once):
                 return
 
 
@@ -101,26 +134,42 @@ SPECS = st.sampled_from(
     ]
 )
 WINDOWS = st.sampled_from([timedelta(seconds=10), timedelta(minutes=20), timedelta(hours=3)])
-POLICIES = st.sampled_from([CatchUp.LATEST, CatchUp.ALL])
+POLICIES = st.sampled_from([CatchUp.LATEST, CatchUp.ALL, CatchUp.EARLIEST, CatchUp.NONE])
+SECONDS = st.sampled_from([0, 0, 45, 600, 7200]).map(lambda seconds: timedelta(seconds=seconds))
+DELAYS = st.builds(Delays, SECONDS, SECONDS)
 GAPS = st.integers(0, 4 * 3600).map(lambda seconds: timedelta(seconds=seconds))
 
 
-@given(SPECS, POLICIES, WINDOWS, st.lists(GAPS, min_size=1, max_size=6), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@given(SPECS, POLICIES, WINDOWS, DELAYS, st.lists(GAPS, min_size=1, max_size=6), st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
 def test_each_instant_has_one_disposition_whatever_the_downtime(
-    spec: Spec, catch_up: CatchUp, window: timedelta, gaps: list[timedelta], limit: int
+    spec: Spec,
+    catch_up: CatchUp,
+    window: timedelta,
+    delays: Delays,
+    gaps: list[timedelta],
+    limit: int,
 ) -> None:
-    table, now, watermark = timetable_of(spec, "Europe/Berlin"), START, START
-    model = Model(spec, catch_up, window, START)
+    now = START
+    made = definition(
+        spec,
+        zone="Europe/Berlin",
+        catch_up=catch_up,
+        window=window,
+        jitter=delays.jitter,
+        spread=delays.spread,
+    )
+    current = schedule(START, made)
+    model = Model(spec, catch_up, window, START, delays=delays)
     settled: list[Settled] = []
     for gap in gaps:
         now += gap
-        planned = plan(table, catch_up, window, watermark, now, limit)
+        planned = current.due(now, limit)
         settled += planned.settled
-        watermark = planned.watermark
+        current = current.after(planned)
         model.plan(now, limit)
-        following = listed(spec, watermark, watermark + timedelta(days=2))
-        assert planned.next_fire == following[0]
+        following = listed(spec, current.watermark, START + DAYS)[0]
+        assert (current.next_fire, current.due_at) == (following, delays.due(spec, following))
     assert expanded(spec, settled) == model.records
 
 
@@ -128,20 +177,35 @@ ACTIONS = st.sampled_from(["step", "disable", "enable", "edit"])
 
 
 @given(
-    st.lists(st.tuples(GAPS, ACTIONS, SPECS), min_size=1, max_size=8), SPECS, POLICIES, WINDOWS, st.booleans()
+    st.lists(st.tuples(GAPS, ACTIONS, SPECS), min_size=1, max_size=8),
+    SPECS,
+    POLICIES,
+    WINDOWS,
+    DELAYS,
+    st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_each_instant_has_one_disposition_whatever_the_changes(
     actions: list[tuple[timedelta, str, Spec]],
     spec: Spec,
     catch_up: CatchUp,
     window: timedelta,
+    delays: Delays,
     enabled: bool,
 ) -> None:
+    def wanted(spec: Spec) -> Definition:
+        return definition(
+            spec,
+            zone="Europe/Berlin",
+            catch_up=catch_up,
+            window=window,
+            jitter=delays.jitter,
+            spread=delays.spread,
+        )
+
     now = START
-    made = definition(spec, zone="Europe/Berlin", catch_up=catch_up, window=window)
-    current = schedule(now, made, enabled=enabled)
-    model = Model(spec, catch_up, window, START, enabled)
+    current = schedule(now, wanted(spec), enabled=enabled)
+    model = Model(spec, catch_up, window, START, enabled, delays)
     records: list[Record] = []
     for gap, action, other in actions:
         now += gap
@@ -158,11 +222,10 @@ def test_each_instant_has_one_disposition_whatever_the_changes(
                 model.settle(now)
             model.enabled = action == "enable"
         elif action == "edit":
-            made = definition(other, zone="Europe/Berlin", catch_up=catch_up, window=window)
-            change = edit(current, made, now)
+            change = edit(current, wanted(other), now)
             current, settled = change.schedule, change.settled
-            model.settle(now)
-            model.spec = other
+            model.settle(now, at_once=True)
+            model.spec, model.position = other, now
         records += expanded(in_force, settled)
         assert (current.next_fire is None) == (not current.enabled)
     assert records == model.records
@@ -194,11 +257,10 @@ def test_what_is_older_than_the_window_is_missed_and_its_edge_is_inside() -> Non
 def test_all_goes_on_where_its_limit_stopped_it() -> None:
     now = START + timedelta(minutes=31)
     first = plan(EVERY_FIVE, CatchUp.ALL, HOUR, START, now, limit=4)
-    assert not first.is_complete(now)
-    assert first.watermark == START + 20 * MINUTE
+    assert (first.watermark, first.next_fire) == (START + 20 * MINUTE, START + 25 * MINUTE)
     second = plan(EVERY_FIVE, CatchUp.ALL, HOUR, first.watermark, now, limit=4)
     assert [item.nominal for item in second.settled] == [START + 25 * MINUTE, START + 30 * MINUTE]
-    assert second.is_complete(now)
+    assert second.next_fire == START + 35 * MINUTE
 
 
 @pytest.mark.parametrize("catch_up", list(CatchUp))

@@ -34,6 +34,7 @@ CREATE TABLE scheduler.schedules (
     note_actor text DEFAULT '' NOT NULL,
     watermark timestamptz NOT NULL,
     next_fire timestamptz,
+    due_at timestamptz,
     invalid_reason text DEFAULT '' NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -41,10 +42,12 @@ CREATE TABLE scheduler.schedules (
     PRIMARY KEY (namespace, schedule_id),
     CONSTRAINT schedules_incarnation UNIQUE (incarnation),
     CONSTRAINT disabled_is_never_due CHECK (enabled OR next_fire IS NULL),
-    CONSTRAINT settled_is_never_due CHECK (next_fire IS NULL OR next_fire > watermark)
+    CONSTRAINT settled_is_never_due CHECK (next_fire IS NULL OR next_fire > watermark),
+    CONSTRAINT never_due_before_its_instant CHECK
+        ((next_fire IS NULL) = (due_at IS NULL) AND (due_at IS NULL OR due_at >= next_fire))
 ) WITH (fillfactor = 70);
-CREATE INDEX schedules_due ON scheduler.schedules (next_fire)
-    WHERE next_fire IS NOT NULL AND invalid_reason = '';
+CREATE INDEX schedules_due ON scheduler.schedules (due_at)
+    WHERE due_at IS NOT NULL AND invalid_reason = '';
 CREATE INDEX schedules_listening ON scheduler.schedules (namespace, event_type)
     WHERE enabled AND event_type IS NOT NULL;
 CREATE INDEX schedules_invalid ON scheduler.schedules (incarnation) WHERE invalid_reason <> '';
