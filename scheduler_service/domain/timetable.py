@@ -1,14 +1,16 @@
-"""The instants of a specification. Engine, preview and catch-up all ask here and nowhere else."""
+"""The instants of a timing. Engine, preview and catch-up all ask here and nowhere else."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, Protocol, assert_never
 
 from scheduler_service.domain import cron
+from scheduler_service.domain.calendar_interval import CalendarInterval
 from scheduler_service.domain.daylight import ELAPSED, FIXED, OnTheWall, rule
 from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.instants import Once, Remembered, Timetable, Union, Within, Without
 from scheduler_service.domain.interval import Interval
+from scheduler_service.domain.recurrence import last_instant, recurrence
+from scheduler_service.domain.remaining import Remaining
 from scheduler_service.domain.spec import (
     CalendarIntervalSpec,
     CronSpec,
@@ -19,96 +21,95 @@ from scheduler_service.domain.spec import (
     Spec,
     UnreadableSpec,
 )
+from scheduler_service.domain.stretches import Readings, Rule
 from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.zones import Zone, zone
 
-REMEMBERED: Final = 8
+__all__ = ["Timetable", "timetable"]
 
 
-class Timetable(Protocol):
-    """A set of instants. `next_after` and `previous_at_or_before` walk the same set."""
-
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The first one later than `instant`; None when no more follow."""
-        ...
-
-    def previous_at_or_before(self, instant: datetime) -> datetime | None:
-        """The last one not later than `instant`; None when there was none."""
-        ...
-
-    def count(self, after: datetime, until: datetime) -> int | None:
-        """How many there are in (after, until]; None when they are too many to count."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """One instant, or none at all."""
-
-    at: datetime | None
-
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The instant, if it is yet to come."""
-        return self.at if self.at is not None and self.at > instant else None
-
-    def previous_at_or_before(self, instant: datetime) -> datetime | None:
-        """The instant, if it has come."""
-        return self.at if self.at is not None and self.at <= instant else None
-
-    def count(self, after: datetime, until: datetime) -> int | None:
-        """1 or 0."""
-        return int(self.at is not None and after < self.at <= until)
-
-
-class Remembered:
-    """Keeps the last answers of `next_after`: schedules that share a timetable come due together."""
-
-    def __init__(self, table: Timetable) -> None:
-        self._table = table
-        self._answers: dict[datetime, datetime | None] = {}
-
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The first one later than `instant`; None when no more follow."""
-        if instant not in self._answers:
-            if len(self._answers) >= REMEMBERED:
-                self._answers.clear()
-            self._answers[instant] = self._table.next_after(instant)
-        return self._answers[instant]
-
-    def previous_at_or_before(self, instant: datetime) -> datetime | None:
-        """The last one not later than `instant`; None when there was none."""
-        return self._table.previous_at_or_before(instant)
-
-    def count(self, after: datetime, until: datetime) -> int | None:
-        """How many there are in (after, until]; None when they are too many to count."""
-        return self._table.count(after, until)
-
-
-@lru_cache(maxsize=8192)
 def timetable(timing: Timing, seed: str = "") -> Timetable:
     """The instants of `timing`; events have none. `seed` (the schedule's id) chooses the values of `H`.
 
-    Raises InvalidSchedule for what cannot be read.
+    Readings on the wall that an exclusion names are taken away before gaps and folds are applied; then no
+    instant stays at which the clock shows such a reading, or which an excluded interval or one-shot has.
+    Raises InvalidSchedule for what cannot be read, with the field's path in its specification.
     """
+    return _timetable(timing, seed if any(map(_uses_hash, timing.specs + timing.exclusions)) else "")
+
+
+@lru_cache(maxsize=8192)
+def _timetable(timing: Timing, seed: str) -> Timetable:
+    tables = tuple(_table(spec, timing, seed) for spec in timing.specs)
+    table = tables[0] if len(tables) == 1 else Union(tables)
+    if timing.start is not None or timing.end is not None:
+        table = Within(table, timing.start, timing.end)
+    return Remembered(table)
+
+
+def _table(spec: Spec, timing: Timing, seed: str) -> Timetable:
+    """The instants of one specification, without the exclusions."""
     where = zone(timing.time_zone)
-    return _of_spec(timing.specs[0], timing, where)
+    table = _elapsed(spec)
+    if table is None:
+        readings, auto = _readings(spec, seed)
+        walls = tuple(_readings(other, seed)[0] for other in timing.exclusions if _excludes_readings(other))
+        remaining = Remaining(readings, walls) if walls else readings
+        table = _until(OnTheWall(remaining, where, rule(timing.gap, timing.fold, auto)), spec)
+    excluded = tuple(_exclusion(other, where, seed) for other in timing.exclusions)
+    return Without(table, excluded) if excluded else table
 
 
-def _of_spec(spec: Spec, timing: Timing, where: Zone) -> Timetable:
+def _uses_hash(spec: Spec) -> bool:
+    return isinstance(spec, CronSpec) and cron.uses_hash(spec)
+
+
+def _exclusion(spec: Spec, where: Zone, seed: str) -> Timetable:
+    table = _elapsed(spec)
+    return table if table is not None else _until(OnTheWall(_readings(spec, seed)[0], where, ELAPSED), spec)
+
+
+def _elapsed(spec: Spec) -> Timetable | None:
+    """The instants of a specification that no zone matters to; None for one on the wall."""
     match spec:
         case CronSpec():
-            parsed = cron.parse(spec)
-            auto = ELAPSED if parsed.follows_elapsed_time else FIXED
-            return Remembered(OnTheWall(parsed, where, rule(timing.gap, timing.fold, auto)))
+            every = cron.every(spec.expression)
+            return None if every is None else Interval(every)
         case IntervalSpec():
             return Interval(spec)
         case OneShotSpec():
             return Once(spec.at)
         case EventSpec():
             return Once(None)
-        case CalendarIntervalSpec() | RecurrenceSpec():
-            raise InvalidSchedule("kind", "calendar intervals and recurrence rules are not supported")
+        case _:
+            return None
+
+
+def _readings(spec: Spec, seed: str) -> tuple[Readings, Rule]:
+    """The readings of a specification on the wall, and what AUTO is for it."""
+    match spec:
+        case CronSpec():
+            parsed = cron.parse(spec, seed)
+            return parsed, ELAPSED if parsed.follows_elapsed_time else FIXED
+        case CalendarIntervalSpec():
+            return CalendarInterval(spec), FIXED
+        case RecurrenceSpec():
+            return recurrence(spec), FIXED
         case UnreadableSpec():
             raise InvalidSchedule("kind", f"is not known to this version: {spec.reason}")
         case _:
-            assert_never(spec)
+            raise AssertionError(f"{type(spec).__name__} is not on the wall")
+
+
+def _excludes_readings(spec: Spec) -> bool:
+    """Whether `spec` is on the wall, all of it: an UNTIL in UTC is no reading."""
+    return _elapsed(spec) is None and _last_instant(spec) is None
+
+
+def _until(table: Timetable, spec: Spec) -> Timetable:
+    last = _last_instant(spec)
+    return table if last is None else Within(table, None, last)
+
+
+def _last_instant(spec: Spec) -> datetime | None:
+    return last_instant(spec) if isinstance(spec, RecurrenceSpec) else None
