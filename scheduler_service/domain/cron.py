@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import and_, or_
 from typing import ClassVar, Final
 
 from croniter import CroniterError, croniter
@@ -112,7 +113,8 @@ class Cron:
 
 def parse(spec: CronSpec, seed: str = "") -> Cron:
     """Reads an expression; `seed` is what `H` hashes. Raises InvalidSchedule with the field and the rule."""
-    return _cron(resolved(spec, seed), spec.day_match is DayMatch.AND)
+    fields = resolved(spec, seed)
+    return _cron(fields, needs_both_days(fields, spec.day_match))
 
 
 def uses_hash(spec: CronSpec) -> bool:
@@ -127,6 +129,12 @@ def resolved(spec: CronSpec, seed: str) -> Fields:
         return fields
     texts = zip(FIELDS, fields, strict=True)
     return Fields._make(resolve(field, text, seed, _span) for field, text in texts)
+
+
+def needs_both_days(fields: Fields, match: DayMatch) -> bool:
+    """Whether a day must match day of month and day of week; else one of them is enough."""
+    unrestricted = any(text.startswith(("*", "?")) for text in (fields.day_of_month, fields.day_of_week))
+    return unrestricted or match is DayMatch.AND
 
 
 @lru_cache(maxsize=8192)
@@ -149,10 +157,8 @@ def _dates(fields: tuple[str, ...], both: bool) -> Dates:
     by_month, by_week = days_of_month(of_month), days_of_week(of_week)
     months = values(MONTH, month)
     years = None if year == "*" else frozenset(values(YEAR, year))
-    if not (both or is_any(of_month) or is_any(of_week)):
-        days = {shape: by_month.mask(shape) | by_week.mask(shape) for shape in SHAPES}
-    else:
-        days = {shape: by_month.mask(shape) & by_week.mask(shape) for shape in SHAPES}
+    join = and_ if both else or_
+    days = {shape: join(by_month.mask(shape), by_week.mask(shape)) for shape in SHAPES}
     dates = Dates(days, months, years)
     if dates:
         return dates
@@ -163,11 +169,6 @@ def _dates(fields: tuple[str, ...], both: bool) -> Dates:
             f"never matches: day of month {of_month!r} is never day of week {of_week!r} in month {month!r}"
         )
     raise invalid(f"never matches in year {year!r}")
-
-
-def is_any(text: str) -> bool:
-    """Whether a day field leaves the choice to the other one."""
-    return text.startswith("*") or text == "?"
 
 
 def days_of_month(text: str) -> DaysOfMonth:
