@@ -17,9 +17,10 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.bench import load
+from tests.bench import load, scale
 from tests.bench.bare_sql import BareSql
 from tests.bench.figures import Latency, Rate, Table
+from tests.bench.next_fire import next_fires
 from tests.support.stack import Stack, eventually, free_port
 
 SLOTS = 2_000
@@ -27,13 +28,18 @@ SLOTS = 2_000
 
 def main() -> int:
     options = _options()
+    if options.what == "schedules":
+        with tempfile.TemporaryDirectory(prefix="batonpass-bench-") as folder:
+            print(scale.run(Path(folder), options.scale))
+        return 0
     table = Table()
     with tempfile.TemporaryDirectory(prefix="batonpass-bench-") as folder:
         starts = Path(folder) / "starts.json"
         with Stack(Path(folder) / "stack", env={"BENCH_STARTS": str(starts)}, tell=False) as stack:
             stack.start()
             bench = Bench(stack, starts, options.runs, options.scale)
-            for measure in (bench.enqueue, bench.drain, bench.idle_latency, bench.events, bench.lateness):
+            of_stack = (bench.enqueue, bench.drain, bench.idle_latency, bench.events, bench.lateness)
+            for measure in (next_fires, *of_stack):
                 print(f"measuring: {measure.__name__.replace('_', ' ')}", file=sys.stderr, flush=True)
                 measure(table)
     print(table)
@@ -188,6 +194,13 @@ class _echo_server:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("product", "schedules"),
+        default="product",
+        help="the whole product, or how far the scheduler scales (see scale.py; about 15 minutes)",
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each rate (default 3)")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="multiplies the numbers of tasks (default 1)"
