@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -148,10 +148,9 @@ def _schedule(caller: Caller, creation: Creation, now: datetime) -> Schedule:
         note_actor="",
         watermark=watermark,
         next_fire=None,
+        due_at=None,
         invalid_reason="",
         created_at=now,
         updated_at=now,
     )
-    if not schedule.enabled:
-        return schedule
-    return replace(schedule, next_fire=schedule.timetable.next_after(watermark))
+    return schedule.settled_until(watermark)
