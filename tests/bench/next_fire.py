@@ -1,7 +1,7 @@
 """How long it takes to compute the next fire of a plain five-field expression, beside croniter and cronsim.
 
-Each walks the same instants of the same expressions in one zone; the time for a fire is that of the whole walk
-divided by its length, construction and, with us, every cache of the engine included.
+Each walks the same instants of the same expressions in one zone; the time of a fire is that of the whole
+walk divided by its length, construction and, with us, every cache of the engine included.
 """
 
 import time
