@@ -15,6 +15,13 @@ from batonpass.options import DEFAULT_DEADLINE, DEFAULT_NAMESPACE
 
 COMMANDS: Final = {
     "schedule": "Say when work is due, look at it, change it, run it now.",
+    "template": "Keep schedules with parameters, of which schedules are made.",
+    "apply": "Make schedules, calendars and schedule templates as files say.",
+    "diff": "Show what `apply` would change, line by line.",
+    "export": "Print schedules as files for `apply`.",
+    "delete": "Delete everything that files have.",
+    "import": "Make schedules of what other programs have.",
+    "schema": "Print the JSON Schema of files for `apply`.",
     "event": "Tell the scheduler that something happened.",
     "process": "Wait until everything that is due has run.",
     "stats": "Show the counts of both services in one view.",

@@ -16,6 +16,9 @@ from batonpass.cli.session import Session
 
 INTERRUPTED: Final = 130
 
+MODULES: Final = {"import": "importing"}
+"""Commands whose names are words of Python: the module and function that they are in."""
+
 
 def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
     """Stores a shared option in the session, which holds what the root group was given."""
@@ -73,7 +76,8 @@ class Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lazy:
             return None
-        command: click.Command = getattr(import_module(f"batonpass.cli.{cmd_name}"), cmd_name)
+        name = MODULES.get(cmd_name, cmd_name)
+        command: click.Command = getattr(import_module(f"batonpass.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
