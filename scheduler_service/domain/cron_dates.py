@@ -28,16 +28,14 @@ class Dates:
         self, days: Mapping[MonthShape, int], months: Collection[int], years: frozenset[int] | None
     ) -> None:
         """`days`: what matches in a month of each shape. `years` None is every year."""
-        kinds = {kind: _masks(*kind, days, months) for kind in set(_KINDS)}
-        counts = {kind: sum(mask.bit_count() for mask in masks) for kind, masks in kinds.items()}
-        self._masks = tuple(kinds[kind] for kind in _KINDS)
-        self._counts = tuple(counts[kind] for kind in _KINDS)
+        self._masks = {kind: _masks(*kind, days, months) for kind in set(_KINDS)}
+        self._counts = {kind: sum(map(int.bit_count, masks)) for kind, masks in self._masks.items()}
         self._years = years
         self._first_year = FIRST_YEAR if years is None else min(years)
         self._last_year = LAST_YEAR if years is None else max(years)
 
     def __bool__(self) -> bool:
-        return any(self._counts) if self._years is None else any(map(self._count, self._years))
+        return any(self._counts.values()) if self._years is None else any(map(self._count, self._years))
 
     def __contains__(self, day: date) -> bool:
         return bool(self._mask(day.year, day.month) >> day.day & 1)
@@ -84,10 +82,10 @@ class Dates:
             return 0
         if self._years is not None and year not in self._years:
             return 0
-        return self._masks[year % 400][month - 1]
+        return self._masks[_KINDS[year % 400]][month - 1]
 
     def _count(self, year: int) -> int:
-        return self._counts[year % 400] if self._years is None or year in self._years else 0
+        return self._counts[_KINDS[year % 400]] if self._years is None or year in self._years else 0
 
     def _year_after(self, year: int) -> int | None:
         following = range(max(year + 1, self._first_year), self._last_year + 1)
