@@ -77,7 +77,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    # A plain text would lose what YAML takes for other line breaks.
+    is_plain = value.replace("\n", "").isprintable()
+    style = '"' if not is_plain else "|" if "\n" in value else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
