@@ -155,7 +155,9 @@ class ScheduleService(ScheduleServiceServicer):
                 found = self._preview.of_timing(timing, request.draft.schedule_id, after, count)
         else:
             found = await self._preview.of_schedule(current_caller(), request.schedule_id, after, count)
-        return pb.PreviewScheduleResponse(fires=[encode.previewed(each) for each in found])
+        return pb.PreviewScheduleResponse(
+            fires=[encode.previewed(each) for each in found.fires], description=found.description
+        )
 
     async def ListFires(self, request: pb.ListFiresRequest, context: Context) -> pb.ListFiresResponse:
         """Documented in schedule_service.proto."""

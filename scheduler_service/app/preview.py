@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler_service.app.schedules import Schedules
+from scheduler_service.domain.explain_timing import explain_timing
 from scheduler_service.domain.jitter import delay_of
 from scheduler_service.domain.rules import check_timing
 from scheduler_service.domain.timetable import timetable
@@ -24,6 +25,14 @@ class Previewed:
     """When it is handed over: later than the instant by jitter and spread."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What will come due, and what that means in English, a sentence for each specification and rule."""
+
+    fires: list[Previewed]
+    description: tuple[str, ...]
+
+
 class Preview:
     """Previews stored schedules and timings that are not stored."""
 
@@ -33,15 +42,18 @@ class Preview:
 
     async def of_schedule(
         self, caller: Caller, schedule_id: str, after: datetime | None, count: int
-    ) -> list[Previewed]:
+    ) -> Prospect:
         """The next `count` instants after `after` (default now). Raises ScheduleNotFound, InvalidSchedule."""
         definition = (await self._schedules.get(caller, schedule_id)).definition
-        return self._instants(definition.timing, schedule_id, after, count)
+        return self._prospect(definition.timing, schedule_id, after, count)
 
-    def of_timing(self, timing: Timing, seed: str, after: datetime | None, count: int) -> list[Previewed]:
+    def of_timing(self, timing: Timing, seed: str, after: datetime | None, count: int) -> Prospect:
         """The same for a timing that is not stored. Raises InvalidSchedule. `seed`: id of its schedule."""
         check_timing(timing, seed)
-        return self._instants(timing, seed, after, count)
+        return self._prospect(timing, seed, after, count)
+
+    def _prospect(self, timing: Timing, seed: str, after: datetime | None, count: int) -> Prospect:
+        return Prospect(self._instants(timing, seed, after, count), explain_timing(timing, seed))
 
     def _instants(self, timing: Timing, seed: str, after: datetime | None, count: int) -> list[Previewed]:
         start = after or self._clock.now()
