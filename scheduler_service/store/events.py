@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.events import Event
+from scheduler_service.domain.events import SYSTEM_TYPES, Event
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store.rows import event_of, schedule_of
 from scheduler_service.store.statements import SQL
@@ -66,7 +66,12 @@ async def lock_listeners(connection: AsyncConnection, types: Iterable[tuple[str,
     """Enabled schedules that listen to any of the (namespace, type) pairs, locked in order of their ids."""
     pairs = sorted(set(types))
     driver = await raw(connection)
-    rows = await driver.fetch(SQL["lock_listeners"], [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    rows = await driver.fetch(
+        SQL["lock_listeners"],
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+        sorted(SYSTEM_TYPES),
+    )
     return [schedule_of(row) for row in rows]
 
 

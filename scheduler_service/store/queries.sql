@@ -19,11 +19,23 @@ SELECT min(due_at) FROM scheduler.schedules WHERE due_at IS NOT NULL AND invalid
 SELECT * FROM scheduler.schedules WHERE namespace = $1 AND schedule_id = $2 FOR NO KEY UPDATE
 
 -- name: lock_listeners
--- $1 namespaces, $2 types, pairwise. Enabled schedules that listen to any of them. The order of locks keeps
--- publishers from deadlocks; the locks keep the order of their fires.
+-- $1 namespaces, $2 types, pairwise; $3 types that no `*` stands for. Enabled schedules that listen to any of
+-- them. Those with `*` are few and have an index of their own, so that nobody else's schedules are looked at.
+-- The order of locks keeps publishers from deadlocks; the locks keep the order of their fires.
+WITH heard AS MATERIALIZED (
+    SELECT s.incarnation
+    FROM unnest($1::text[], $2::text[]) AS e(namespace, type)
+    JOIN scheduler.schedules s ON s.namespace = e.namespace AND s.event_type = e.type
+    WHERE s.event_type IS NOT NULL
+    UNION
+    SELECT s.incarnation
+    FROM unnest($1::text[], $2::text[]) AS e(namespace, type)
+    JOIN scheduler.schedules s ON s.namespace = e.namespace
+    WHERE s.event_type LIKE '%*%' AND e.type <> ALL ($3::text[])
+      AND e.type LIKE replace(replace(s.event_type, '_', '\_'), '*', '%')
+)
 SELECT s.* FROM scheduler.schedules s
-WHERE s.enabled AND s.event_type IS NOT NULL
-  AND (s.namespace, s.event_type) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+WHERE s.incarnation IN (SELECT incarnation FROM heard) AND s.enabled AND s.event_type IS NOT NULL
 ORDER BY s.namespace, s.schedule_id
 FOR NO KEY UPDATE
 

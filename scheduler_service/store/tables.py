@@ -106,8 +106,9 @@ schedules = Table(
         "schedules_listening",
         "namespace",
         "event_type",
-        postgresql_where=text("enabled AND event_type IS NOT NULL"),
+        postgresql_where=text("event_type IS NOT NULL"),
     ),
+    Index("schedules_listening_widely", "namespace", postgresql_where=text("event_type LIKE '%*%'")),
     Index("schedules_invalid", "incarnation", postgresql_where=text("invalid_reason <> ''")),
     Index("schedules_labels", "labels", postgresql_using="gin", postgresql_where=text("labels <> '{}'")),
     Index(
@@ -213,6 +214,47 @@ events = Table(
     _instant("received_at"),
     Column("fires", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
     Index("events_by_age", "received_at"),
+    Index("events_listed", "namespace", "received_at", "source", "event_id"),
+)
+
+# Events of a trigger that wait for others. `outcome` is set when it fires: what becomes of those that are left
+# in `gathered`. It takes events until then, or until it is full.
+gatherings = Table(
+    "gatherings",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    _name("namespace"),
+    _name("schedule_id"),
+    Column("incarnation", UUID, nullable=False),
+    _instant("due_at"),
+    Column("takes", Boolean, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("outcome", SmallInteger),
+    _text("detail", default=""),
+    CheckConstraint("outcome IS NULL OR NOT takes", name="closed_takes_nothing"),
+    Index("gatherings_due", "due_at", postgresql_where=text("outcome IS NULL")),
+    Index("gatherings_open", "incarnation", postgresql_where=text("takes")),
+    Index("gatherings_closed", "id", postgresql_where=text("outcome IS NOT NULL")),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# Fires, all PENDING, of events that are in a gathering.
+gathered = Table(
+    "gathered",
+    metadata,
+    Column("gathering", BigInteger, primary_key=True, autoincrement=False),
+    Column("fire", BigInteger, primary_key=True, autoincrement=False),
+    _name("source"),
+    _name("event_id"),
+)
+
+# When triggers that are throttled fired last.
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("incarnation", UUID, primary_key=True),
+    _instant("fired_at"),
+    postgresql_with={"fillfactor": "50"},
 )
 
 # How far a feed has been applied. `all_tasks` is set in the transaction that makes the first listener of
