@@ -13,6 +13,7 @@ LONGEST: Final = timedelta(days=366)
 
 _EVERY: Final = re.compile(r"@every(\s+.*|)", re.IGNORECASE | re.ASCII | re.DOTALL)
 _PART: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|s)", re.ASCII)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _MILLISECONDS: Final = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 
 
@@ -33,11 +34,6 @@ def every(expression: str) -> IntervalSpec | None:
     )
     if milliseconds != int(milliseconds):
         raise invalid(f"{expression!r}: the duration must be a whole number of milliseconds")
-    if not SHORTEST <= (duration := _duration(int(milliseconds))) <= LONGEST:
+    if not SHORTEST // _MILLISECOND <= milliseconds <= LONGEST // _MILLISECOND:
         raise invalid(f"{expression!r}: the duration must be 1 s to 366 days (8784h)")
-    return IntervalSpec(duration)
-
-
-def _duration(milliseconds: int) -> timedelta:
-    longest = LONGEST // timedelta(milliseconds=1)
-    return timedelta(milliseconds=min(milliseconds, longest + 1))
+    return IntervalSpec(int(milliseconds) * _MILLISECOND)

@@ -201,6 +201,12 @@ def test_counts_of_whole_cycles_of_the_calendar() -> None:
     assert friday_13th.count(*cycle) == 688
 
 
+def test_counts_end_with_the_years_1900_and_8999() -> None:
+    daily = parse("0 0 * * *")
+    assert daily.count(datetime(8999, 12, 30), datetime(9999, 12, 31)) == 1
+    assert daily.count(datetime(1, 1, 1), datetime(1900, 1, 1)) == 1
+
+
 def test_rarest_day_is_found_from_both_ends() -> None:
     """29 February on a Monday, across the 40 years around 2100."""
     parsed = cron.parse(CronSpec("0 0 29 2 MON", day_match=DayMatch.AND))
