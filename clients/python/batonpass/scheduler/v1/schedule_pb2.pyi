@@ -697,7 +697,7 @@ class Schedule(_message.Message):
 
     @_builtins.property
     def template(self) -> _task_pb2.TaskTemplate:
-        """What runs, with which priority and resources. `handler` is required; `name` is the schedule's name."""
+        """What runs, with which priority and resources. Its `handler` is required, unless `source` is given; `name` is the schedule's name."""
 
     @_builtins.property
     def catchup_window(self) -> _duration_pb2.Duration:
@@ -753,7 +753,9 @@ class Schedule(_message.Message):
 
     @_builtins.property
     def source(self) -> Global___TemplateSource:
-        """The schedule template whose version it is made of. Then everything but id, labels, `disabled` and this comes from there. Default: none."""
+        """The schedule template whose version it is made of. Then everything but id, labels, `disabled` and this comes from there: in a request the rest stays empty, and an
+        update changes only labels and this. Taking it away keeps what is in force. Default: none.
+        """
 
     def __init__(
         self,

@@ -557,7 +557,7 @@ class PreviewScheduleRequest(_message.Message):
     """How many, 1 to 1,000. Default 5."""
     @_builtins.property
     def draft(self) -> _schedule_pb2.Schedule:
-        """A schedule that is not stored; only what says when counts, and `schedule_id` for `H`, jitter and spread. Checked as in CreateSchedule."""
+        """A schedule that is not stored; `schedule_id` counts for `H`, jitter and spread. Checked as in CreateSchedule, but it needs neither id nor handler."""
 
     @_builtins.property
     def from_time(self) -> _timestamp_pb2.Timestamp:

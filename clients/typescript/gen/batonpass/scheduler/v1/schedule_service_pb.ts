@@ -531,7 +531,7 @@ export type PreviewScheduleRequest = Message<"batonpass.scheduler.v1.PreviewSche
   scheduleId: string;
 
   /**
-   * A schedule that is not stored; only what says when counts, and `schedule_id` for `H`, jitter and spread. Checked as in CreateSchedule.
+   * A schedule that is not stored; `schedule_id` counts for `H`, jitter and spread. Checked as in CreateSchedule, but it needs neither id nor handler.
    *
    * @generated from field: batonpass.scheduler.v1.Schedule draft = 2;
    */
