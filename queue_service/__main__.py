@@ -30,6 +30,7 @@ from queue_service.app.awaiting import Awaiting
 from queue_service.app.bell import CHANNELS, Bell
 from queue_service.app.dispatch import Databases, Dispatch
 from queue_service.app.due_tasks import DueTasks
+from queue_service.app.holds import Holds
 from queue_service.app.intake import Intake
 from queue_service.app.limits import ExecutorLimits
 from queue_service.app.maintenance import Maintenance
@@ -47,6 +48,7 @@ from queue_service.store.changes import ChangeStore
 from queue_service.store.claims import ClaimStore
 from queue_service.store.dispatching import by_index
 from queue_service.store.executors import ExecutorStore
+from queue_service.store.holds import HoldStore
 from queue_service.store.intake import IntakeStore
 from queue_service.store.maintenance import MaintenanceStore
 from queue_service.store.outcomes import OutcomeStore
@@ -98,6 +100,7 @@ class Queue:
             self._notifier.notify,
             self._dispatch.dispatcher,
             self._dispatch.recall,
+            self._dispatch.holds,
             intake_store.forget_limits,
             self._ended,
             self._happened,
@@ -171,6 +174,7 @@ class Queue:
         )
         outcomes = OutcomeStore(self._api)
         feed = OutcomeFeed(outcomes, self._ended)
+        holds = Holds(HoldStore(self._api), clock, signals)
         queue = QueueService(
             Submissions(self._intake, reader, clock),
             Tasks(
@@ -179,25 +183,26 @@ class Queue:
                 ChangeStore(self._api),
                 clock,
                 signals,
+                self._dispatch.holds,
                 self._settings.terms.cancel_grace,
             ),
             ExecutorLimits(executors, clock, signals),
             Starvation(StarvationStore(self._api), executors, clock, signals),
             ActivityFeed(TransitionStore(self._api), clock, self._happened),
             Awaiting(outcomes, feed, clock),
+            holds,
             clock,
         )
         pull = PullService(
-            Pull(reader, pulls, executors, completion, clock),
-            Peek(reader, pulls, executors, clock),
+            Pull(reader, pulls, executors, completion, self._dispatch.holds, clock),
+            Peek(reader, pulls, executors, self._dispatch.holds, clock),
             clock,
         )
         server = RpcServer(metrics=self._metrics, translate=old_schema(OLD_SCHEMA))
         server.add(add_QueueServiceServicer_to_server, queue)
         server.add(add_PullServiceServicer_to_server, pull)
-        server.add(
-            add_IntakeServiceServicer_to_server, IntakeService(DueTasks(self._intake, self._ended), feed)
-        )
+        intake = IntakeService(DueTasks(self._intake, self._ended), feed, holds)
+        server.add(add_IntakeServiceServicer_to_server, intake)
         server.add(add_DispatchServiceServicer_to_server, DispatchService(roster))
         return server
 

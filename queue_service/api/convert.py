@@ -4,14 +4,15 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final, Protocol
 
-from batonpass.queue.v1 import intake_service_pb2, queue_service_pb2, task_pb2
+from batonpass.queue.v1 import hold_pb2, intake_service_pb2, queue_service_pb2, task_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from queue_service.domain.ending import Report
 from queue_service.domain.errors import DEFAULT_QUEUE, BadField
-from queue_service.domain.handler import lane_of, parse_handler
+from queue_service.domain.handler import check_selector, lane_of, parse_handler
+from queue_service.domain.holds import Hold
 from queue_service.domain.limits import Need, hundredths
 from queue_service.domain.overlap import Overlap
 from queue_service.domain.priority import DEFAULT as DEFAULT_PRIORITY
@@ -56,6 +57,35 @@ def due_submission(due: intake_service_pb2.DueTask) -> Submission:
             overlap=Overlap(due.overlap_policy),
             trigger_depth=due.trigger_depth,
         ),
+    )
+
+
+def holds(request: intake_service_pb2.SetHoldsRequest) -> list[Hold]:
+    """The holds of a source. Raises BadField."""
+    return [
+        _hold(message, request.namespace, request.source, f"holds[{number}].")
+        for number, message in enumerate(request.holds)
+    ]
+
+
+def _hold(message: hold_pb2.Hold, namespace: str, source: str, place: str) -> Hold:
+    from_at = instant(message.from_time, f"{place}from_time")
+    until_at = instant(message.until_time, f"{place}until_time")
+    if until_at <= from_at:
+        raise BadField(f"{place}until_time", "must be after from_time")
+    try:
+        check_selector(message.handler)
+    except ValueError as error:
+        raise BadField(f"{place}handler", str(error)) from None
+    return Hold(
+        namespace=namespace,
+        source=source,
+        from_at=from_at,
+        until_at=until_at,
+        queue=text(message.queue, f"{place}queue"),
+        handler=message.handler,
+        allow_priority=message.allow_priority,
+        reason=text(message.reason, f"{place}reason"),
     )
 
 
@@ -150,4 +180,4 @@ def text(value: str, field: str) -> str:
 
 def _lane(namespace: str, wanted: Template) -> str:
     key = parse_handler(wanted.handler).key
-    return str(lane_of(namespace, key, wanted.need.cpu, wanted.need.memory))
+    return str(lane_of(namespace, wanted.queue, key, wanted.need.cpu, wanted.need.memory))

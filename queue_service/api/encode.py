@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from batonpass.queue.v1 import executor_pb2, intake_service_pb2, queue_service_pb2, task_pb2
+from batonpass.queue.v1 import executor_pb2, hold_pb2, intake_service_pb2, queue_service_pb2, task_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from queue_service.domain.activity import Activity
 from queue_service.domain.ending import Report
 from queue_service.domain.executor import Executor, Load
+from queue_service.domain.holds import Hold
 from queue_service.domain.limits import Limits, percent
 from queue_service.domain.outcome import Outcome
 from queue_service.domain.priority import band
@@ -163,6 +164,19 @@ def counts(value: Mapping[State, int]) -> queue_service_pb2.TaskCounts:
         dead=value.get(State.DEAD, 0),
         cancelled=value.get(State.CANCELLED, 0),
         expired=value.get(State.EXPIRED, 0),
+    )
+
+
+def hold(value: Hold) -> hold_pb2.Hold:
+    """A hold and who owns it."""
+    return hold_pb2.Hold(
+        from_time=timestamp(value.from_at),
+        until_time=timestamp(value.until_at),
+        queue=value.queue,
+        handler=value.handler,
+        allow_priority=value.allow_priority,
+        reason=value.reason,
+        source=value.source,
     )
 
 

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from queue_service.api import convert, encode
 from queue_service.app.due_tasks import Answer, DueTasks
+from queue_service.app.holds import Holds
 from queue_service.app.outcomes import OutcomeFeed, Wanted
 from queue_service.domain.cursor import Cursor
 from queue_service.domain.outcome import Outcome
@@ -18,6 +19,7 @@ from queue_service.domain.task import Submission
 from queue_service.domain.verdict import Created, KeptOut, Known
 from service_kit.edge import Context
 from service_kit.errors import ServiceError
+from service_kit.rpc import current_caller
 from service_kit.validation import validate, validates_itself
 
 LARGEST_RESPONSE: Final = 1024 * 1024
@@ -26,9 +28,10 @@ LARGEST_RESPONSE: Final = 1024 * 1024
 class IntakeService(IntakeServiceServicer):
     """Decodes, calls, encodes; documented in intake_service.proto."""
 
-    def __init__(self, due_tasks: DueTasks, outcomes: OutcomeFeed) -> None:
+    def __init__(self, due_tasks: DueTasks, outcomes: OutcomeFeed, holds: Holds) -> None:
         self._due_tasks = due_tasks
         self._outcomes = outcomes
+        self._holds = holds
 
     @validates_itself
     async def StreamDueTasks(
@@ -51,6 +54,17 @@ class IntakeService(IntakeServiceServicer):
             async for outcomes, position in batches:
                 for response in _responses(outcomes, position):
                     yield response
+
+    async def SetHolds(self, request: pb.SetHoldsRequest, context: Context) -> pb.SetHoldsResponse:
+        """Documented in intake_service.proto."""
+        version = await self._holds.replace(
+            request.namespace,
+            convert.text(request.source, "source"),
+            request.version,
+            convert.holds(request),
+            current_caller().actor,
+        )
+        return pb.SetHoldsResponse(version=version)
 
 
 async def _decoded(

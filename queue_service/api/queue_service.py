@@ -12,6 +12,7 @@ from batonpass.queue.v1.queue_service_pb2_grpc import QueueServiceServicer
 from queue_service.api import convert, encode
 from queue_service.app.activity import ActivityFeed
 from queue_service.app.awaiting import Awaiting
+from queue_service.app.holds import Holds
 from queue_service.app.limits import Change, ExecutorLimits
 from queue_service.app.starvation import Starvation
 from queue_service.app.submissions import Accepted, Submissions
@@ -41,6 +42,7 @@ class QueueService(QueueServiceServicer):
         starvation: Starvation,
         activity: ActivityFeed,
         awaiting: Awaiting,
+        holds: Holds,
         clock: Clock,
     ) -> None:
         self._submissions = submissions
@@ -49,6 +51,7 @@ class QueueService(QueueServiceServicer):
         self._starvation = starvation
         self._activity = activity
         self._awaiting = awaiting
+        self._holds = holds
         self._clock = clock
 
     async def EnqueueTask(self, request: pb.EnqueueTaskRequest, context: Context) -> pb.EnqueueTaskResponse:
@@ -119,6 +122,7 @@ class QueueService(QueueServiceServicer):
             oldest_wait=encode.duration(waited),
             ageing_threshold=encode.duration(counts.defaults.threshold),
             starving=counts.starving,
+            held=counts.held,
         )
 
     async def PreventStarvation(
@@ -192,6 +196,11 @@ class QueueService(QueueServiceServicer):
             async for remaining, task in ends:
                 ended = None if task is None else encode.task(task, self._clock.now())
                 yield pb.AwaitTasksResponse(remaining=remaining, task=ended)
+
+    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
+        """Documented in queue_service.proto."""
+        ahead = await self._holds.ahead(_namespace())
+        return pb.ListHoldsResponse(holds=[encode.hold(each) for each in ahead])
 
     def _submission(self, request: pb.EnqueueTaskRequest) -> Submission:
         caller = current_caller()

@@ -17,7 +17,10 @@ CANCELS: Final = "batonpass_queue_cancels"
 LIMITS: Final = "batonpass_queue_limits"
 """NOTIFY channel: limits or thresholds have changed."""
 
-CHANNELS: Final = (TASKS, OUTCOMES, CANCELS, LIMITS)
+HOLDS: Final = "batonpass_queue_holds"
+"""NOTIFY channel: holds were set."""
+
+CHANNELS: Final = (TASKS, OUTCOMES, CANCELS, LIMITS, HOLDS)
 
 
 class Bell:

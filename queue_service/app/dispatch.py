@@ -11,6 +11,7 @@ from queue_service.app.completion import Completion
 from queue_service.app.dispatch_metrics import DispatchMetrics
 from queue_service.app.dispatcher import Dispatcher
 from queue_service.app.heartbeats import Heartbeats
+from queue_service.app.hold_book import HoldBook
 from queue_service.app.ledger import Ledger
 from queue_service.app.lookout import Lookout
 from queue_service.app.persistence import Persistence
@@ -23,6 +24,7 @@ from queue_service.domain.lease import Ref
 from queue_service.domain.terms import Terms
 from queue_service.store.claims import ClaimStore
 from queue_service.store.finish import FinishStore, Returned
+from queue_service.store.holds import HoldStore
 from queue_service.store.lists import ListStore
 from queue_service.store.sessions import SessionStore
 from queue_service.store.starts import StartStore
@@ -59,6 +61,8 @@ class Dispatch:
         self._clock = clock
         sessions = SessionStore(databases.liveness)
         claims = ClaimStore(databases.claims)
+        self.holds = HoldBook(HoldStore(databases.claims), clock, self._holds_changed)
+        self._wake = wake
         self._candidates = Candidates(wake)
         ledger = Ledger(SessionStore(databases.claims), wake)
         lookout = Lookout(ListStore(databases.claims), clock, self._candidates)
@@ -76,21 +80,24 @@ class Dispatch:
             self.starts,
             claims,
             self._persistence,
+            self.holds,
             freed=wake.set,
         )
         self.roster = Roster(
             SessionStore(databases.finish), tools, ledger, self._candidates, replica, lookout.survey
         )
         self.dispatcher = Dispatcher(
-            claims, clock, terms, ledger, self._candidates, lookout, self.roster, metrics, wake
+            claims, clock, terms, ledger, self._candidates, lookout, self.roster, self.holds, metrics, wake
         )
         metrics.watch_sessions(lambda: len(self.roster.sessions))
-        self.recall = Recall(SessionStore(databases.finish), clock, terms, self.roster)
+        metrics.watch_holds(lambda: self.holds.now().count)
+        self.recall = Recall(SessionStore(databases.finish), clock, terms, self.roster, self.holds)
         self.reaper = Reaper(SessionStore(databases.finish), self.completion, clock, terms)
 
     async def run(self) -> None:
         """Dispatches, takes unanswered offers back and rescues lost work until it is cancelled."""
-        await asyncio.gather(self.dispatcher.run(), run_all([self.recall.loop, self.reaper.loop]))
+        loops = [self.recall.loop, self.reaper.loop, self.holds.loop]
+        await asyncio.gather(self.dispatcher.run(), run_all(loops))
 
     async def drain(self) -> None:
         """Sends the agents elsewhere and returns when their streams have ended; `run` has ended before."""
@@ -103,6 +110,10 @@ class Dispatch:
         await self.starts.close()
         await self._heartbeats.close()
         await self.completion.close()
+
+    def _holds_changed(self) -> None:
+        self._wake.set()
+        self.recall.wake()
 
     def _returned(self, tasks: Sequence[Returned]) -> None:
         self._candidates.returned(tasks, self._clock.now())

@@ -15,6 +15,7 @@ class DispatchMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sessions = Gauge("batonpass_queue_sessions", "Agents connected here", registry=registry)
+        self._holds = Gauge("batonpass_queue_holds_in_force", "Holds in force now", registry=registry)
         self._claims = Counter(
             "batonpass_queue_claims",
             "Tasks that were to be leased, by what became of it: won, gone (another was faster) or refused",
@@ -37,6 +38,10 @@ class DispatchMetrics:
     def watch_sessions(self, count: Callable[[], int]) -> None:
         """Asks `count` whenever somebody looks."""
         self._sessions.set_function(count)
+
+    def watch_holds(self, count: Callable[[], int]) -> None:
+        """Asks `count` whenever somebody looks."""
+        self._holds.set_function(count)
 
     def claimed(self, won: int, gone: int, refused: int) -> None:
         """Adds one claim."""

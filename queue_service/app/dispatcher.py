@@ -9,6 +9,7 @@ from typing import Final
 from queue_service.app.candidates import Candidates, serves
 from queue_service.app.dispatch_metrics import DispatchMetrics
 from queue_service.app.fifo import FifoList
+from queue_service.app.hold_book import HoldBook
 from queue_service.app.ledger import Ledger
 from queue_service.app.lookout import Lookout
 from queue_service.app.roster import Roster
@@ -49,6 +50,7 @@ class Dispatcher:
         candidates: Candidates,
         lookout: Lookout,
         roster: Roster,
+        holds: HoldBook,
         metrics: DispatchMetrics,
         wake: asyncio.Event,
     ) -> None:
@@ -59,6 +61,7 @@ class Dispatcher:
         self._candidates = candidates
         self._lookout = lookout
         self._roster = roster
+        self._holds = holds
         self._metrics = metrics
         self._unparked_at = float("-inf")
         self._resting: dict[int, float] = {}
@@ -90,6 +93,7 @@ class Dispatcher:
         rooms = self._rooms(sessions.values())
         if not rooms:
             return None
+        await self._holds.loaded()
         self._unpark(rooms)
         await self._lookout.refill(self._served(rooms), self._clock.now())
         placements = self._choose(rooms)
@@ -114,21 +118,31 @@ class Dispatcher:
         return rooms
 
     def _served(self, rooms: dict[str, list[Room]]) -> list[FifoList]:
-        """The lists that somebody with room can serve."""
+        """The lists that somebody with room can serve, and that no hold keeps from being served."""
+        held = self._holds.now()
         served = {
             (namespace, key)
             for namespace, each in rooms.items()
             for room in each
             for key in room.handler_keys
         }
-        return [each for key, each in self._candidates.lists.items() if serves(key.lane) in served]
+        return [
+            each
+            for key, each in self._candidates.lists.items()
+            if serves(key.lane) in served and held.holding(*key) is None
+        ]
 
     def _choose(self, rooms: dict[str, list[Room]]) -> list[Placement]:
         """Most urgent first in each namespace; all namespaces have the same share of a claim."""
         placements: list[Placement] = []
+        held = self._holds.now()
         for namespace, each in rooms.items():
             placements += choose(
-                [found.waiting for found in self._candidates.of(namespace)],
+                [
+                    found.waiting
+                    for found in self._candidates.of(namespace)
+                    if held.holding(*found.key) is None
+                ],
                 each,
                 self._ledger.threshold(each[0].executor),
                 max(1, MOST_IN_A_CLAIM // len(rooms)),
@@ -157,11 +171,11 @@ class Dispatcher:
         self, placements: Sequence[Placement], claimed: Claimed, sessions: dict[int, Session]
     ) -> None:
         """Offers what was won, most urgent first."""
-        offers: defaultdict[int, list[Lease]] = defaultdict(list)
-        for placement in placements:
-            lease = claimed.leases.get(placement.candidate.task)
+        offers: defaultdict[int, list[tuple[Lease, ListKey]]] = defaultdict(list)
+        for candidate, executor in ((each.candidate, each.executor) for each in placements):
+            lease = claimed.leases.get(candidate.task)
             if lease is not None:
-                offers[placement.executor].append(lease)
+                offers[executor].append((lease, ListKey(candidate.lane, candidate.level)))
         for executor, leases in offers.items():
             sessions[executor].offer(leases)
 

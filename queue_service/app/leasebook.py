@@ -4,18 +4,28 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from queue_service.domain.ending import Finished, How
+from queue_service.domain.holds import InForce
 from queue_service.domain.lease import Ref
+from queue_service.store.lists import ListKey
 
 
 @dataclass(slots=True)
 class Held:
-    """One lease. An answered offer is one that was accepted, or whose result has come."""
+    """One lease. An answered offer is one that was accepted, or whose result has come.
+
+    `waited_in` is the list that an offer came from, None after a reconnect.
+    """
 
     token: int
+    waited_in: ListKey | None = None
     accepted_at: datetime | None = None
     answered: bool = False
     reported: bool = False
-    revoked: bool = False
+    revoked: str = ""
+    """Why it was asked back; empty when it was not."""
+    recalled: str = ""
+    """Why its run does not count although it was accepted; empty when it does."""
     grace: timedelta | None = None
     """That its agent was told when it was asked to stop it."""
 
@@ -24,7 +34,7 @@ class LeaseBook:
     """Says which leases are the session's and what has been said about them; the database has the truth."""
 
     def __init__(self, carried_over: Iterable[Ref], now: datetime) -> None:
-        self._held = {ref.task: Held(ref.token, now, answered=True) for ref in carried_over}
+        self._held = {ref.task: Held(ref.token, None, now, answered=True) for ref in carried_over}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -34,9 +44,9 @@ class LeaseBook:
         """Tasks of all its leases."""
         return list(self._held)
 
-    def add(self, refs: Iterable[Ref]) -> None:
-        """Offers for the session."""
-        self._held.update((ref.task, Held(ref.token)) for ref in refs)
+    def add(self, offers: Iterable[tuple[Ref, ListKey]]) -> None:
+        """Offers for the session, each with the list that it waited in."""
+        self._held.update((ref.task, Held(ref.token, waited_in)) for ref, waited_in in offers)
 
     def find(self, ref: Ref) -> Held | None:
         """The lease; None when it is not the session's, or not any more."""
@@ -54,7 +64,7 @@ class LeaseBook:
             held = self.find(ref)
             if held is None:
                 continue
-            held.revoked = False
+            held.revoked = ""
             if not held.answered:
                 held.answered, held.accepted_at = True, now
                 news.append(ref)
@@ -76,15 +86,48 @@ class LeaseBook:
         """Those that are offers without an answer."""
         return [ref for ref in refs if (held := self.find(ref)) is not None and not held.answered]
 
-    def revoke(self, refs: Iterable[Ref]) -> list[Ref]:
+    def revoke(self, refs: Iterable[Ref], reason: str) -> list[Ref]:
         """Notes that offers are asked back; returns those that were not before and are not answered."""
         news = [ref for ref in self.unanswered(refs) if not self._held[ref.task].revoked]
         for ref in news:
-            self._held[ref.task].revoked = True
+            self._held[ref.task].revoked = reason
         return news
 
+    def recall(self, ref: Ref, reason: str) -> None:
+        """Notes that an attempt that was accepted should not have begun: it goes back when it has ended."""
+        self._held[ref.task].recalled = reason
+
+    def untimely(self, in_force: InForce, refs: Iterable[Ref] | None = None) -> dict[str, list[Ref]]:
+        """Those of `refs` (None: offers without an answer) that a hold keeps from starting, by the reason."""
+        if not in_force.by_namespace:
+            return {}
+        if refs is None:
+            refs = [Ref(task, held.token) for task, held in self._held.items() if not held.answered]
+        found: dict[str, list[Ref]] = {}
+        for ref in refs:
+            waited_in = self._held[ref.task].waited_in
+            hold = waited_in and in_force.holding(*waited_in)
+            if hold:
+                found.setdefault(str(hold), []).append(ref)
+        return found
+
+    def by_revocation(self, refs: Iterable[Ref]) -> dict[str, list[Ref]]:
+        """The leases by the reason why they were asked back; empty for what was not, or is unknown."""
+        found: dict[str, list[Ref]] = {}
+        for ref in refs:
+            held = self.find(ref)
+            found.setdefault(held.revoked if held else "", []).append(ref)
+        return found
+
+    def counted(self, report: Finished) -> Finished:
+        """The report as it counts: an attempt that was recalled goes back, unless it has succeeded."""
+        held = self.find(Ref(report.task, report.token))
+        if held is None or not held.recalled or report.how is How.SUCCEEDED:
+            return report
+        return Finished(report.task, report.token, How.RETURNED, detail=held.recalled)
+
     def cancel(self, graces: Mapping[Ref, timedelta]) -> dict[Ref, timedelta]:
-        """Notes that the agent is asked to stop attempts; returns those that it was not told, or more time."""
+        """Notes that the agent is asked to stop attempts; returns those that are news, or have less time."""
         news = {
             ref: grace
             for ref, grace in graces.items()

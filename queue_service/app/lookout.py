@@ -6,16 +6,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from queue_service.app.candidates import Candidates
+from queue_service.app.candidates import Candidates, Serves, serves
 from queue_service.app.fifo import FifoList
 from queue_service.app.pace import Pace
-from queue_service.domain.handler import Lane
-from queue_service.domain.limits import WHOLE
+from queue_service.domain.handler import lanes_of
 from queue_service.domain.order import Candidate
 from queue_service.store.lists import (
-    ABOVE_ALL_LEVELS,
     BEGINNING,
-    BELOW_ALL_LEVELS,
     Gap,
     ListKey,
     ListStore,
@@ -34,8 +31,6 @@ LONG_AGO: Final = timedelta(minutes=1)
 PAGE: Final = 500
 MOST_ROWS: Final = 20_000
 """Rows of one read, all lists together."""
-
-BUCKETS: Final = range(WHOLE.bit_length() + 1)
 
 
 class _Job:
@@ -117,19 +112,19 @@ class Lookout:
         """Lists that had no tasks before."""
         found = await self._store.levels(self._gaps())
         limit = self._candidates.page(PAGE, MOST_ROWS)
-        await self._read_on([self._candidates.find(key) for key in found], limit, now)
+        wanted = [key for key in found if serves(key.lane) in self._candidates.wanted]
+        await self._read_on([self._candidates.find(key) for key in wanted], limit, now)
         return False
 
     def _gaps(self) -> list[Gap]:
-        levels: defaultdict[str, list[int]] = defaultdict(list)
-        for key in self._candidates.lists:
-            levels[key.lane].append(key.level)
+        known: defaultdict[Serves, list[ListKey]] = defaultdict(list)
+        for key in sorted(self._candidates.lists):
+            known[serves(key.lane)].append(key)
         gaps = []
-        for namespace, handler_key in self._candidates.wanted:
-            for bucket in BUCKETS:
-                lane = str(Lane(namespace, handler_key, bucket))
-                edges = [BELOW_ALL_LEVELS, *sorted(levels[lane]), ABOVE_ALL_LEVELS]
-                gaps += [Gap(lane, above, below) for above, below in pairwise(edges)]
+        for wanted in self._candidates.wanted:
+            before, after = lanes_of(*wanted)
+            edges = [ListKey(before, 0), *known[wanted], ListKey(after, 0)]
+            gaps += [Gap(*each) for each in pairwise(edges)]
         return gaps
 
     async def _new_tasks(self, now: datetime) -> bool:

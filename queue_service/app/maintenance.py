@@ -43,6 +43,7 @@ class Maintenance:
         await _paged(lambda: self._store.prune_keys(now))
         await _paged(lambda: self._store.prune_payloads(now))
         await _paged(lambda: self._store.prune_sessions(now - self._retention.sessions))
+        await _paged(lambda: self._store.prune_holds(now))
         await _paged(lambda: self._store.prune_executors(now - self._retention.history))
 
 

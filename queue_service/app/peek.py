@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice, takewhile
 from typing import Final
 
+from queue_service.app.hold_book import HoldBook
 from queue_service.domain.admission import Use
 from queue_service.domain.executor import Executor
 from queue_service.domain.handler import HandlerKind
@@ -35,10 +36,18 @@ class Ahead:
 class Peek:
     """Decides as the dispatcher does, and leases nothing."""
 
-    def __init__(self, reader: TaskReader, pulls: PullStore, executors: ExecutorStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        reader: TaskReader,
+        pulls: PullStore,
+        executors: ExecutorStore,
+        holds: HoldBook,
+        clock: Clock,
+    ) -> None:
         self._reader = reader
         self._pulls = pulls
         self._executors = executors
+        self._holds = holds
         self._clock = clock
 
     async def look(self, namespace: str, queue: str, client: str, most_blocked: int) -> Ahead:
@@ -48,7 +57,9 @@ class Peek:
         executors = await self._executors.of(namespace, now)
         lists = await self._pulls.heads(namespace, queue, DEPTH, now)
         pull = _pull_client(client, executors, defaults.limits, now)
-        chosen = choose(lists, _rooms(executors, pull), defaults.threshold, 1)
+        in_force = await self._holds.loaded()
+        free = [each for each in lists if in_force.holding(each[0].lane, each[0].level) is None]
+        chosen = choose(free, _rooms(executors, pull), defaults.threshold, 1)
         placement = chosen[0] if chosen else None
         before = takewhile(
             lambda candidate: placement is None or candidate.task != placement.candidate.task,
@@ -64,7 +75,15 @@ class Peek:
         self, candidates: Sequence[Candidate], executors: Sequence[Executor], pull: Executor, now: datetime
     ) -> list[Task]:
         tasks = await self._reader.by_ids([candidate.task for candidate in candidates], now)
-        return [replace(task, waiting_reason=waiting_reason(task, executors, now, pull)) for task in tasks]
+        return [
+            replace(
+                task,
+                waiting_reason=waiting_reason(
+                    task, executors, now, hold=await self._holds.holding(task), pull=pull
+                ),
+            )
+            for task in tasks
+        ]
 
 
 def _pull_client(name: str, executors: Sequence[Executor], defaults: Limits, now: datetime) -> Executor:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from queue_service.app.completion import Completion
+from queue_service.app.hold_book import HoldBook
 from queue_service.domain.admission import Refuse, fits
 from queue_service.domain.ending import Duplicate, Finished, How, Report, Stale, Stored
 from queue_service.domain.errors import NoTask, OverLimit, StaleLease, TaskNotFound, TaskNotWaiting
@@ -63,12 +64,14 @@ class Pull:
         pulls: PullStore,
         executors: ExecutorStore,
         completion: Completion,
+        holds: HoldBook,
         clock: Clock,
     ) -> None:
         self._reader = reader
         self._pulls = pulls
         self._executors = executors
         self._completion = completion
+        self._holds = holds
         self._clock = clock
 
     async def lease(self, wish: Wish) -> Leased:
@@ -122,6 +125,9 @@ class Pull:
         task = await self._reader.get(wish.namespace, wish.queue, wish.task_id, self._clock.now())
         if task is None:
             raise TaskNotFound(wish.queue, wish.task_id)
+        hold = await self._holds.holding(task)
+        if task.state is State.WAITING and hold is not None:
+            raise TaskNotWaiting(wish.queue, wish.task_id, task.state, str(hold))
         match await self._claim(executor, wish, task.id, None):
             case HeldLease() as lease:
                 return lease
@@ -148,10 +154,11 @@ class Pull:
         now = self._clock.now()
         defaults = await self._executors.defaults(wish.namespace)
         executor = await self._executor(wish)
+        in_force = await self._holds.loaded()
         lists = [
             [candidate for candidate in each if candidate.task not in passed]
             for each in await self._pulls.heads(wish.namespace, wish.queue, DEPTH, now)
-            if handler_key(each[0].lane) in keys
+            if handler_key(each[0].lane) in keys and in_force.holding(each[0].lane, each[0].level) is None
         ]
         room = Room(executor.id, keys, executor.limits, executor.use, credit=1)
         placements = choose(lists, [room], defaults.threshold, 1)

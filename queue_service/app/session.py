@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from queue_service.app.completion import Completion
 from queue_service.app.heartbeats import Alive, Heartbeats, Over
+from queue_service.app.hold_book import HoldBook
 from queue_service.app.leasebook import LeaseBook
 from queue_service.app.messages import HeartbeatAck, Message, Offers, Superseded
 from queue_service.app.outbox import Outbox
@@ -20,6 +21,7 @@ from queue_service.domain.registration import Measured, Registration
 from queue_service.domain.terms import Terms
 from queue_service.domain.willingness import Willingness
 from queue_service.store.claims import ClaimStore
+from queue_service.store.lists import ListKey
 from queue_service.store.sessions import Opened
 from queue_service.store.starts import Start
 from service_kit.clock import Clock
@@ -27,6 +29,8 @@ from service_kit.errors import DatabaseUnavailable
 from service_kit.logs import logger
 
 log = logger(__name__)
+
+LATE: Final = "not answered in time"
 
 MOST_CREDIT: Final = 100_000
 MOST_UNDER_WAY: Final = 32
@@ -44,6 +48,7 @@ class SessionTools:
     starts: Starts
     claims: ClaimStore
     persistence: Persistence
+    holds: HoldBook
     freed: Callable[[], None]
 
 
@@ -82,14 +87,19 @@ class Session:
         """The tasks it has leased, as far as this replica knows."""
         return self._book.tasks
 
-    def offer(self, leases: Sequence[Lease]) -> None:
-        """Hands it leases that were claimed for it; when it is over they go back at once."""
+    def offer(self, offers: Sequence[tuple[Lease, ListKey]]) -> None:
+        """Hands it leases that were claimed for it, each with the list that it waited in.
+
+        When the session is over they go back at once, and so does what a hold keeps from starting since.
+        """
+        leases = [lease for lease, _ in offers]
         if self.outbox.ended:
             self._return_unsent(leases, "the session ended before it was sent")
             return
         self._credit -= len(leases)
-        self._book.add(lease.ref for lease in leases)
+        self._book.add((lease.ref, waited_in) for lease, waited_in in offers)
         self.outbox.offer(leases)
+        self.hold_back()
 
     def grant(self, offers: int) -> None:
         """The agent has room for more offers."""
@@ -103,7 +113,9 @@ class Session:
         self._answer_unknown(refs)
         self._willingness.took(refs)
         now = self._tools.clock.now()
-        self._tools.starts.add(Start(*ref, self.id, now) for ref in self._book.accept(refs, now))
+        news = self._book.accept(refs, now)
+        late = self._recall(news)
+        self._tools.starts.add(Start(*ref, self.id, now) for ref in news if ref not in late)
 
     def decline(self, refs: Sequence[Ref], reason: str) -> None:
         """The agent does not want offers."""
@@ -113,7 +125,8 @@ class Session:
     def confirm_revoked(self, refs: Sequence[Ref]) -> None:
         """The agent had not started revoked offers."""
         self._willingness.answered(refs)
-        self._give_back(refs, "not answered in time")
+        for reason, some in self._book.by_revocation(refs).items():
+            self._give_back(some, reason)
 
     def results(self, reports: Sequence[Finished]) -> None:
         """Attempts have ended; each is answered when it is stored, or when it turns out to be stale."""
@@ -121,7 +134,7 @@ class Session:
         self._tools.starts.forget(refs)
         self._willingness.took(refs)
         completed = [
-            report._replace(executor=self.executor, started_at=self._book.report(ref))
+            self._book.counted(report)._replace(executor=self.executor, started_at=self._book.report(ref))
             for ref, report in zip(refs, reports, strict=True)
         ]
         self._spawn(self._finish(completed, says=(self.outbox.acknowledge, self.outbox.stale)))
@@ -134,15 +147,15 @@ class Session:
         self._beats = seq
         self._spawn(self._beat(seq, load))
 
-    def revoke(self, refs: Iterable[Ref]) -> None:
-        """The time to answer offers is over: they are asked back, once; what was never sent goes back."""
+    def revoke(self, refs: Iterable[Ref], reason: str = LATE) -> None:
+        """Offers without an answer are asked back, once; what was never sent goes back at once."""
         refs = list(refs)
         unsent = self.outbox.withdraw([ref.task for ref in refs])
-        self._return_unsent(unsent, "not sent in time")
+        self._return_unsent(unsent, reason)
         # A claim whose COMMIT was never confirmed: no session has been told of it.
-        self._return(self._book.unknown(refs), "not sent in time")
+        self._return(self._book.unknown(refs), reason)
         withdrawn = {lease.task for lease in unsent}
-        revoked = list(self._book.revoke(ref for ref in refs if ref.task not in withdrawn))
+        revoked = self._book.revoke((ref for ref in refs if ref.task not in withdrawn), reason)
         self._willingness.ignored(revoked)
         self.outbox.revoke(revoked)
 
@@ -156,6 +169,11 @@ class Session:
         withdrawn = {lease.task for lease in unsent}
         sent = {ref: grace for ref, grace in graces.items() if ref.task not in withdrawn}
         self.outbox.cancel(self._book.cancel(sent))
+
+    def hold_back(self) -> None:
+        """Asks back the offers that a hold keeps from starting, since it began after they were made."""
+        for reason, refs in self._book.untimely(self._tools.holds.now()).items():
+            self.revoke(refs, reason)
 
     def lost(self, refs: Sequence[Ref]) -> None:
         """Leases have turned out not to be the session's any more, unless by a result that it has sent."""
@@ -196,6 +214,15 @@ class Session:
                 yield message
             elif leases := await self._with_payloads(message.leases):
                 yield Offers(leases)
+
+    def _recall(self, started: Sequence[Ref]) -> set[Ref]:
+        """Has attempts stopped that began inside a hold; they go back when that is done, with none burnt."""
+        late = self._book.untimely(self._tools.holds.now(), started)
+        for reason, refs in late.items():
+            for ref in refs:
+                self._book.recall(ref, reason)
+            self.cancel(dict.fromkeys(refs, self._tools.terms.cancel_grace))
+        return {ref for refs in late.values() for ref in refs}
 
     def _answer_unknown(self, refs: Sequence[Ref]) -> None:
         unknown = self._book.unknown(refs)

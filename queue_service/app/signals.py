@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from queue_service.app.bell import CANCELS, LIMITS, OUTCOMES, TASKS, Bell
+from queue_service.app.bell import CANCELS, HOLDS, LIMITS, OUTCOMES, TASKS, Bell
 from queue_service.domain.order import Candidate
 
 
@@ -27,6 +27,14 @@ class Recall(Protocol):
         ...
 
 
+class HoldBook(Protocol):
+    """What is asked of the one who knows the holds."""
+
+    def wake(self) -> None:
+        """Looks at once."""
+        ...
+
+
 class Signals:
     """Call its verbs after the transaction has committed; hints may get lost, polling stays the truth."""
 
@@ -35,6 +43,7 @@ class Signals:
         notify: Callable[[str], None],
         dispatcher: Dispatcher,
         recall: Recall,
+        holds: HoldBook,
         forget_limits: Callable[[], None],
         ended: Bell,
         happened: Bell,
@@ -42,6 +51,7 @@ class Signals:
         self._notify = notify
         self._dispatcher = dispatcher
         self._recall = recall
+        self._holds = holds
         self._forget_limits = forget_limits
         self._ended = ended
         self._happened = happened
@@ -64,6 +74,11 @@ class Signals:
         self._dispatcher.wake()
         self._notify(LIMITS)
 
+    def holds_changed(self) -> None:
+        """Other tasks may be kept from starting than before."""
+        self._holds.wake()
+        self._notify(HOLDS)
+
     def ended(self) -> None:
         """Tasks have ended."""
         self._ended.ring()
@@ -83,6 +98,7 @@ class Signals:
             LIMITS: (self._forget_limits, self._dispatcher.wake),
             OUTCOMES: (self._ended.ring, self._happened.ring),
             CANCELS: (self._recall.wake, self._happened.ring),
+            HOLDS: (self._holds.wake,),
         }[channel]
 
         async def pass_on() -> None:

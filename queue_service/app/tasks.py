@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from queue_service.app.hold_book import HoldBook
 from queue_service.app.paging import page
 from queue_service.app.signals import Signals
 from queue_service.domain.change import AskedToStop, Done, Leased, NotLive
@@ -38,6 +39,7 @@ class Tasks:
         changes: ChangeStore,
         clock: Clock,
         signals: Signals,
+        holds: HoldBook,
         cancel_grace: timedelta,
     ) -> None:
         self._reader = reader
@@ -45,6 +47,7 @@ class Tasks:
         self._changes = changes
         self._clock = clock
         self._signals = signals
+        self._holds = holds
         self._cancel_grace = cancel_grace
 
     async def get(self, key: Key) -> Task:
@@ -64,7 +67,8 @@ class Tasks:
     async def status(self, namespace: str, queue: str) -> tuple[Counts, datetime]:
         """Counts and executors, and the instant they belong to."""
         now = self._clock.now()
-        return await self._reader.status(namespace, queue, now), now
+        in_force = await self._holds.loaded()
+        return await self._reader.status(namespace, queue, now, in_force), now
 
     async def cancel(self, key: Key, actor: str, reason: str) -> Task:
         """Ends a task, or asks its agent to. Raises TaskNotFound, TaskEnded."""
@@ -109,7 +113,11 @@ class Tasks:
         executors: list[Executor] = []
         if any(task.state in _WAITS for task in tasks):
             executors = await self._executors.of(namespace, now)
-        return [replace(task, waiting_reason=waiting_reason(task, executors, now)) for task in tasks]
+        holds = [await self._holds.holding(task) for task in tasks]
+        return [
+            replace(task, waiting_reason=waiting_reason(task, executors, now, hold=hold))
+            for task, hold in zip(tasks, holds, strict=True)
+        ]
 
     async def explained_one(self, task: Task) -> Task:
         """As `explained`, for one."""

@@ -14,9 +14,9 @@ while an agent has been offered it or runs it.
 | TERMINATE_OTHER | enqueue, ready | as CANCEL_OTHER, without grace |
 
 The policy is the fire's, not the schedule's, so any mix is defined: how those in the way came does not count.
-A buffered task is ready when all that was in its way has ended. A cancel ends what is not held at once, also what
-is buffered; what is held ends when its agent says so, and until then it is in the way. So a fire that replaces a
-replacement cancels that, and waits for the same held tasks.
+A buffered task is ready when all that was in its way has ended. A cancel ends what is not held at once, also
+what is buffered; what is held ends when its agent says so, and until then it is in the way. So a fire that
+replaces a replacement cancels that, and waits for the same held tasks.
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,6 +9,7 @@ from typing import Final
 
 from queue_service.domain import priority as priorities
 from queue_service.domain.ending import Report
+from queue_service.domain.handler import lane_of, parse_handler
 from queue_service.domain.limits import Need
 from queue_service.domain.overlap import Overlap
 from queue_service.domain.states import Category, Result, State
@@ -114,9 +115,19 @@ class Task:
     threshold: timedelta = timedelta(minutes=30)
     attempts: tuple[Attempt, ...] = ()
 
+    @property
+    def level(self) -> int:
+        """Priority and boosts: what its list is of."""
+        return self.template.priority + self.boost
+
+    @property
+    def lane(self) -> str:
+        """The lane it waits in."""
+        template = self.template
+        key = parse_handler(template.handler).key
+        return str(lane_of(self.namespace, template.queue, key, template.need.cpu, template.need.memory))
+
     def shown_level(self, now: datetime) -> int:
         """Effective priority for people, at `now`."""
         until = self.waited_until or now
-        return priorities.shown_level(
-            self.template.priority + self.boost, self.order_at, until, self.threshold
-        )
+        return priorities.shown_level(self.level, self.order_at, until, self.threshold)

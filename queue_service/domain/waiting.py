@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from queue_service.domain.admission import Admit, Dimension, Refuse, fits
 from queue_service.domain.executor import Executor
 from queue_service.domain.handler import HandlerKind, parse_handler
+from queue_service.domain.holds import Hold
 from queue_service.domain.limits import fits_alone, percent
 from queue_service.domain.states import State
 from queue_service.domain.task import Task
@@ -13,11 +14,17 @@ from service_kit.durations import spelled
 
 
 def waiting_reason(
-    task: Task, executors: Sequence[Executor], now: datetime, pull: Executor | None = None
+    task: Task,
+    executors: Sequence[Executor],
+    now: datetime,
+    *,
+    hold: Hold | None = None,
+    pull: Executor | None = None,
 ) -> str:
     """One sentence; empty when the task does not wait.
 
-    `executors` are those of its namespace. Tasks without a handler are held against `pull`, when it is given.
+    `executors` are those of its namespace, `hold` the one that keeps it from starting now. Tasks without a
+    handler are measured against `pull`, when it is given.
     """
     if task.state is State.SCHEDULED:
         return _not_due(task, now)
@@ -25,6 +32,8 @@ def waiting_reason(
         return ""
     if not task.ready:
         return f"another task of schedule {task.schedule_id!r} is before it; they run one after another"
+    if hold is not None:
+        return str(hold)
     handler = parse_handler(task.template.handler)
     if handler.kind is HandlerKind.PULL and pull is not None:
         return _no_room(task, [pull])

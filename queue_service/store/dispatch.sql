@@ -411,19 +411,23 @@ WHERE t.run_at > t.order_at AND (t.run_at, t.id) > ($1, $2) AND t.run_at <= $3
 ORDER BY t.run_at, t.id LIMIT $4
 
 -- name: levels
--- The levels of each lane $1 between $2 and $3 that have tasks: asked for the gaps between the levels that are
--- known, it finds new ones and never reads through lists.
+-- The lists after ($1 lane, $2 level) and before ($3, $4) that have tasks: asked for the gaps between the lists that
+-- are known, it finds new ones and never reads through lists.
 WITH RECURSIVE found AS (
-    SELECT u.lane, u.below, (
-        SELECT t.level FROM queue.tasks AS t
-        WHERE t.ready AND t.lane = u.lane AND t.level > u.above AND t.level < u.below
-        ORDER BY t.level LIMIT 1) AS level
-    FROM unnest($1::text[], $2::smallint[], $3::smallint[]) AS u (lane, above, below)
+    SELECT u.end_lane, u.end_level, n.lane, n.level
+    FROM unnest($1::text[], $2::smallint[], $3::text[], $4::smallint[]) AS u (lane, level, end_lane, end_level)
+    CROSS JOIN LATERAL (
+        SELECT t.lane, t.level FROM queue.tasks AS t
+        WHERE t.ready AND (t.lane, t.level) > (u.lane, u.level) AND (t.lane, t.level) < (u.end_lane, u.end_level)
+        ORDER BY t.lane, t.level LIMIT 1
+    ) AS n
     UNION ALL
-    SELECT f.lane, f.below, (
-        SELECT t.level FROM queue.tasks AS t
-        WHERE t.ready AND t.lane = f.lane AND t.level > f.level AND t.level < f.below
-        ORDER BY t.level LIMIT 1)
-    FROM found AS f WHERE f.level IS NOT NULL
+    SELECT f.end_lane, f.end_level, n.lane, n.level
+    FROM found AS f
+    CROSS JOIN LATERAL (
+        SELECT t.lane, t.level FROM queue.tasks AS t
+        WHERE t.ready AND (t.lane, t.level) > (f.lane, f.level) AND (t.lane, t.level) < (f.end_lane, f.end_level)
+        ORDER BY t.lane, t.level LIMIT 1
+    ) AS n
 )
-SELECT lane, level FROM found WHERE level IS NOT NULL
+SELECT lane, level FROM found

@@ -25,11 +25,10 @@ class Place(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Levels of a lane strictly between two that are known."""
+    """Lists strictly between two: known ones, or such as lie before or after all that are wanted."""
 
-    lane: str
-    above: int
-    below: int
+    after: ListKey
+    before: ListKey
 
 
 class Due(NamedTuple):
@@ -42,9 +41,6 @@ class Due(NamedTuple):
 
 BEGINNING: Final = Place(datetime(1970, 1, 1, tzinfo=UTC), 0)
 """Before every task."""
-
-BELOW_ALL_LEVELS: Final = -1
-ABOVE_ALL_LEVELS: Final = 1_000
 
 
 class ListStore:
@@ -80,7 +76,7 @@ class ListStore:
 
     async def levels(self, gaps: Iterable[Gap]) -> list[ListKey]:
         """The lists in the gaps that have tasks."""
-        arguments = columns(gaps, 3)
+        arguments = columns(((*gap.after, *gap.before) for gap in gaps), 4)
         if not arguments[0]:
             return []
         rows = await self._database.statement(lambda driver: driver.fetch(SQL["levels"], *arguments))

@@ -65,6 +65,10 @@ class MaintenanceStore:
         """Forgets up to 1,000 sessions that ended before, except each executor's latest; returns how many."""
         return await self._alone(lambda driver: driver.fetchval(SQL["prune_sessions"], ended_before, PAGE))
 
+    async def prune_holds(self, now: datetime) -> int | None:
+        """Forgets up to 1,000 holds that are over; the versions of their sources stay."""
+        return await self._alone(lambda driver: driver.fetchval(SQL["prune_holds"], now, PAGE))
+
     async def prune_executors(self, seen_before: datetime) -> int | None:
         """Forgets up to 1,000 executors that were not seen since, hold nothing and are not configured."""
         return await self._alone(lambda driver: driver.fetchval(SQL["prune_executors"], seen_before, PAGE))

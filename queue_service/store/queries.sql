@@ -200,6 +200,15 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 
+-- name: prune_holds
+WITH gone AS (
+    DELETE FROM queue.holds AS h
+    USING (SELECT namespace, source, number FROM queue.holds WHERE until_at < $1 ORDER BY until_at LIMIT $2) AS over
+    WHERE h.namespace = over.namespace AND h.source = over.source AND h.number = over.number
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+
 -- name: awaited
 -- Tasks of namespace $1 (and queue $2, unless it is empty) with a handler that are due at $3 or wait for a retry.
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, coalesce(array_agg(id), '{}') AS ids
@@ -227,10 +236,10 @@ CROSS JOIN LATERAL (
     SELECT t.order_at, t.id AS task, t.version, t.lane, t.level, t.cpu, t.memory
     FROM queue.tasks AS t
     WHERE t.ready AND t.lane = l.lane AND t.level = l.level AND t.order_at <= $4 AND t.run_at <= $4
-      AND ($3 = '' OR t.queue = $3)
       AND (SELECT true FROM queue.leases AS e WHERE e.task = t.id) IS NOT TRUE
     ORDER BY t.order_at, t.id LIMIT $5
 ) AS t
+WHERE $3 = '' OR right(l.lane, length($3) + 1) = '/' || $3
 ORDER BY t.lane, t.level, t.order_at, t.task
 
 -- name: register_pull

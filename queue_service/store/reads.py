@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.executor import Executor
+from queue_service.domain.holds import InForce
 from queue_service.domain.states import FINAL, LeaseState, State
 from queue_service.domain.task import Attempt, Task
 from queue_service.store.executors import Defaults, read_defaults, read_executors
@@ -37,6 +38,7 @@ class Counts:
     by_state: dict[State, int]
     oldest_order_at: datetime | None
     starving: int
+    held: int
     defaults: Defaults
     executors: list[Executor]
 
@@ -108,8 +110,8 @@ class TaskReader:
 
         return await self._database.unit(read, isolation="repeatable_read", readonly=True)
 
-    async def status(self, namespace: str, queue: str, now: datetime) -> Counts:
-        """Counts and executors of a namespace, or of one of its queues."""
+    async def status(self, namespace: str, queue: str, now: datetime, in_force: InForce) -> Counts:
+        """Counts and executors of a namespace, or of one of its queues; `in_force` are the holds."""
 
         async def read(connection: AsyncConnection) -> Counts:
             await read_freely(connection)
@@ -119,6 +121,7 @@ class TaskReader:
             return replace(
                 counted,
                 by_state=by_state,
+                held=await _count_held(connection, namespace, queue, now, in_force),
                 defaults=defaults,
                 executors=await read_executors(connection, namespace, now),
             )
@@ -229,7 +232,24 @@ async def _count_live(
         State.OFFERED: row.offered,
         State.RUNNING: row.running,
     }
-    return Counts(by_state, row.oldest, row.starving, Defaults(), [])
+    return Counts(by_state, row.oldest, row.starving, 0, Defaults(), [])
+
+
+async def _count_held(
+    connection: AsyncConnection, namespace: str, queue: str, now: datetime, in_force: InForce
+) -> int:
+    """Waiting tasks that a hold keeps from starting; free of charge while there is none."""
+    if namespace not in in_force.by_namespace:
+        return 0
+    chosen = [tasks.c.queue == queue] if queue else []
+    rows = await connection.execute(
+        select(tasks.c.lane, tasks.c.level, func.count().label("number"))
+        .select_from(tasks.outerjoin(leases, leases.c.task == tasks.c.id))
+        .where(tasks.c.namespace == namespace, tasks.c.ready, tasks.c.run_at <= now, *chosen)
+        .where(leases.c.task.is_(None))
+        .group_by(tasks.c.lane, tasks.c.level)
+    )
+    return sum(row.number for row in rows if in_force.holding(row.lane, row.level))
 
 
 async def _count_ended(connection: AsyncConnection, namespace: str, queue: str) -> dict[State, int]:

@@ -197,6 +197,34 @@ settings = Table(
     CheckConstraint("ageing_threshold_ms > 0", name="ageing_threshold_is_positive"),
 )
 
+# What a source (a calendar) keeps from starting, and when. A source's holds are replaced together, by a newer
+# version only; its row stays when they are over.
+hold_sources = Table(
+    "hold_sources",
+    metadata,
+    Column("namespace", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("namespace", "source"),
+)
+holds = Table(
+    "holds",
+    metadata,
+    Column("namespace", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    instant("from_at"),
+    instant("until_at"),
+    Column("queue", Text, nullable=False),
+    Column("handler", Text, nullable=False),
+    Column("allow_priority", SmallInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("namespace", "source", "number"),
+    CheckConstraint("from_at < until_at", name="ends_after_it_begins"),
+    CheckConstraint("allow_priority BETWEEN 0 AND 10", name="allow_priority_in_range"),
+)
+Index("holds_ahead", holds.c.until_at)
+
 # Idempotency keys: what was said about a task_id is said again, also after the task ended. `task` is null
 # when the overlap policy kept the task out; `blocked_by` then names the task in the way.
 keys = Table(

@@ -44,7 +44,7 @@ async def put(
 
     Those of a `sequence` are of the schedule of that name.
     """
-    lane = str(lane_of(namespace, parse_handler(handler).key, cpu, memory))
+    lane = str(lane_of(namespace, "default", parse_handler(handler).key, cpu, memory))
     rows = await fetch(
         database,
         """

@@ -9,7 +9,7 @@ def submission(task_id: str, body: bytes = b"", **more: object) -> Submission:
         namespace="default",
         task_id=task_id,
         template=Template(queue="default", handler="name:x", priority=7),
-        lane="default/name:x/0",
+        lane="default/name:x/0/default",
         body_hash=body,
         actor="tester",
         **more,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Due tasks that wait for what is in their way, or end it: BUFFER_ONE, CANCEL_OTHER, TERMINATE_OTHER, mixes."""
+"""Due tasks that wait for what is in their way, or end it."""
 
 import asyncio
 from datetime import timedelta
@@ -61,7 +61,8 @@ async def _runs(queue: QueueServer, name: str) -> bool:
 async def trail(database: Database, kind: int) -> list[dict[str, Any]]:
     rows = await fetch(
         database,
-        "SELECT actor, detail, cardinality(tasks) AS tasks FROM queue.transitions WHERE kind = $1 ORDER BY id",
+        "SELECT actor, detail, cardinality(tasks) AS tasks FROM queue.transitions WHERE kind = $1"
+        " ORDER BY id",
         kind,
     )
     return [dict(row) for row in rows]
@@ -190,7 +191,8 @@ async def test_an_end_that_began_before_somebody_lined_up_behind_it_lets_that_go
         queue_database,
         "WITH e AS (INSERT INTO queue.executors (namespace, name, pull, seen_at, used_tasks)"
         " VALUES ('default', 'e', true, $2, 1) RETURNING id)"
-        " INSERT INTO queue.leases (task, token, executor, attempt, cpu, memory, state, offered_at, expires_at)"
+        " INSERT INTO queue.leases"
+        " (task, token, executor, attempt, cpu, memory, state, offered_at, expires_at)"
         " SELECT $1, $3, id, 1, 0, 0, 2, $2, $2 FROM e",
         task.task,
         clock.now(),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_service.domain.handler import Handler, HandlerKind, Lane, lane_of, parse_handler
+from queue_service.domain.handler import Handler, HandlerKind, Lane, lane_of, lanes_of, parse_handler
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,16 @@ def test_a_registered_name_comes_back_as_it_is(name: str) -> None:
 
 @given(
     st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True),
-    st.text(max_size=140),
+    st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,62}", fullmatch=True),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=140),
     st.integers(0, 10_000),
     st.integers(0, 10_000),
 )
-def test_a_lane_reads_back_from_its_text(namespace: str, key: str, cpu: int, memory: int) -> None:
-    lane = lane_of(namespace, key, cpu, memory)
+def test_a_lane_reads_back_from_its_text(namespace: str, queue: str, key: str, cpu: int, memory: int) -> None:
+    lane = lane_of(namespace, queue, key, cpu, memory)
     assert Lane.parse(str(lane)) == lane
+    before, after = (text.encode() for text in lanes_of(namespace, key))
+    assert before < str(lane).encode() < after
 
 
 @pytest.mark.parametrize(
@@ -53,4 +56,4 @@ def test_a_lane_reads_back_from_its_text(namespace: str, key: str, cpu: int, mem
     [(0, 0, 0), (1, 0, 1), (0, 3, 2), (4, 3, 3), (1024, 0, 11), (1023, 7, 10), (10_000, 10_000, 14)],
 )
 def test_the_bucket_is_the_power_of_two_of_the_dominant_resource(cpu: int, memory: int, bucket: int) -> None:
-    assert lane_of("default", "shell", cpu, memory).bucket == bucket
+    assert lane_of("default", "default", "shell", cpu, memory).bucket == bucket

@@ -149,12 +149,12 @@ async def test_too_many_that_wait_are_refused_at_once(intake: Intake, store: Fak
 async def test_only_what_may_start_now_is_told(intake: Intake, told: FakeListener) -> None:
     await intake.take_in([submission("now"), submission("later", run_at=NOW + timedelta(seconds=1))])
     await intake.take_in([submission("now")])
-    assert told.candidates == [Candidate(NOW, 1, 1, "default/name:x/0", 7, 0, 0)]
+    assert told.candidates == [Candidate(NOW, 1, 1, "default/name:x/0/default", 7, 0, 0)]
     assert told.others == []
 
 
 async def test_what_else_came_of_it_is_told(intake: Intake, store: FakeStore, told: FakeListener) -> None:
-    turn = Candidate(NOW, 9, 2, "default/name:x/0", 7, 0, 0)
+    turn = Candidate(NOW, 9, 2, "default/name:x/0/default", 7, 0, 0)
     store.also = TakenIn([], [turn], ended=True, stopping=True)
     await intake.take_in([submission("later", run_at=NOW + timedelta(seconds=1))])
     assert told.candidates == [turn]

@@ -7,6 +7,7 @@ import pytest
 
 from queue_service.domain.admission import Use
 from queue_service.domain.executor import Executor
+from queue_service.domain.holds import Hold
 from queue_service.domain.limits import Limits, Need
 from queue_service.domain.states import FINAL, State
 from queue_service.domain.task import Task, Template
@@ -49,8 +50,10 @@ AGENT = Executor(
 )
 
 
-def reason(task: Task = TASK, *executors: Executor, pull: Executor | None = None) -> str:
-    return waiting_reason(task, executors, NOW, pull)
+def reason(
+    task: Task = TASK, *executors: Executor, pull: Executor | None = None, hold: Hold | None = None
+) -> str:
+    return waiting_reason(task, executors, NOW, hold=hold, pull=pull)
 
 
 @pytest.mark.parametrize("state", sorted({State.OFFERED, State.RUNNING} | FINAL))
@@ -112,3 +115,32 @@ def test_many_full_executors_are_counted_rather_than_listed() -> None:
 
 def test_a_task_that_fits_waits_for_its_turn() -> None:
     assert "served first" in reason(TASK, replace(AGENT, use=Use(4, 0, 0)), replace(AGENT, id=2, name="a2"))
+
+
+@pytest.mark.parametrize(
+    ("allow_priority", "note", "words"),
+    [
+        (0, "", "held by blackout calendar/christmas until 2026-12-27T00:00:00Z"),
+        (
+            9,
+            "",
+            "held by blackout calendar/christmas until 2026-12-27T00:00:00Z (priority 9 and above may start)",
+        ),
+        (10, "", "held by blackout calendar/christmas until 2026-12-27T00:00:00Z (priority 10 may start)"),
+        (0, "closed", "held by blackout calendar/christmas until 2026-12-27T00:00:00Z: closed"),
+    ],
+)
+def test_a_task_that_is_held_names_the_blackout_and_its_end(
+    allow_priority: int, note: str, words: str
+) -> None:
+    """Before anything about executors, which would not help."""
+    hold = Hold(
+        "default",
+        "calendar/christmas",
+        NOW,
+        datetime(2026, 12, 27, tzinfo=UTC),
+        allow_priority=allow_priority,
+        reason=note,
+    )
+    assert reason(TASK, hold=hold) == words
+    assert reason(replace(TASK, state=State.RUNNING), hold=hold) == ""

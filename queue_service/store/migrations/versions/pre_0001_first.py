@@ -173,6 +173,30 @@ CREATE TABLE queue.settings (
 );
 """
 
+HOLDS = """
+CREATE TABLE queue.hold_sources (
+    namespace text NOT NULL,
+    source text NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (namespace, source)
+);
+CREATE TABLE queue.holds (
+    namespace text NOT NULL,
+    source text NOT NULL,
+    number integer NOT NULL,
+    from_at timestamptz NOT NULL,
+    until_at timestamptz NOT NULL,
+    queue text NOT NULL,
+    handler text NOT NULL,
+    allow_priority smallint NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (namespace, source, number),
+    CONSTRAINT ends_after_it_begins CHECK (from_at < until_at),
+    CONSTRAINT allow_priority_in_range CHECK (allow_priority BETWEEN 0 AND 10)
+);
+CREATE INDEX holds_ahead ON queue.holds (until_at);
+"""
+
 KEYS = """
 CREATE TABLE queue.keys (
     namespace text NOT NULL,
@@ -427,7 +451,7 @@ REVOKE ALL ON FUNCTION queue.drop_partitions(interval) FROM PUBLIC;
 
 
 SCRIPTS = (
-    *(TASKS, LEASES, EXECUTORS, SESSIONS, SETTINGS, KEYS, PAYLOADS),
+    *(TASKS, LEASES, EXECUTORS, SESSIONS, SETTINGS, HOLDS, KEYS, PAYLOADS),
     *(HISTORY, HISTORY_COUNTS, ATTEMPTS, TRANSITIONS, ACTIONS, WATERMARKS),
     *(PARTITIONS, MAKE_PARTITIONS, RAISE_FLOOR, DROP_PARTITIONS),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from queue_service.domain.handler import lanes_of
 from queue_service.store.dispatching import SQL, by_index
 from queue_service.store.lists import BEGINNING
 from service_kit.clock import ManualClock
@@ -84,9 +85,10 @@ async def test_levels_are_found_without_reading_lists(
     queue_database: Database, driver: "asyncpg.Connection[Any]", clock: ManualClock
 ) -> None:
     """However long the lists are."""
-    tasks = await put(queue_database, clock.now(), 20_000)
+    await put(queue_database, clock.now(), 20_000)
     await put(queue_database, clock.now(), 20_000, prefix="n", priority=9)
-    arguments = ([tasks[0].lane], [-1], [1000])
+    before, after = lanes_of("default", "name:noop")
+    arguments = ([before], [0], [after], [0])
     rows = await driver.fetch(SQL["levels"], *arguments)
     assert sorted(row["level"] for row in rows) == [5, 9]
     explained = await driver.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {SQL['levels']}", *arguments)

@@ -9,7 +9,7 @@ from queue_service.store.finish import Returned
 from queue_service.store.lists import BEGINNING, ListKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LANE = "default/name:x/0"
+LANE = "default/name:x/0/default"
 
 
 def candidate(task: int, lane: str = LANE, version: int = 1) -> Candidate:
@@ -27,7 +27,7 @@ def buffer() -> tuple[Candidates, asyncio.Event]:
 def test_only_what_somebody_here_can_serve() -> None:
     """Tasks of other handlers and namespaces are left to other replicas."""
     candidates, wake = buffer()
-    candidates.push([candidate(1, "default/shell/0"), candidate(2, "other/name:x/0")])
+    candidates.push([candidate(1, "default/shell/0/default"), candidate(2, "other/name:x/0/default")])
     assert (list(candidates.lists), wake.is_set()) == ([ListKey(LANE, 5)], False)
     candidates.push([candidate(3)])
     assert (list(candidates.lists), wake.is_set()) == ([ListKey(LANE, 5)], True)
@@ -36,8 +36,8 @@ def test_only_what_somebody_here_can_serve() -> None:
 def test_a_list_that_was_never_read_is_read_first() -> None:
     """Its first task wakes the dispatcher, which then reads from the beginning."""
     candidates, wake = buffer()
-    candidates.push([candidate(1, "default/name:x/7")])
-    found = candidates.lists[ListKey("default/name:x/7", 5)]
+    candidates.push([candidate(1, "default/name:x/7/default")])
+    found = candidates.lists[ListKey("default/name:x/7/default", 5)]
     assert (found.waiting, found.more, wake.is_set()) == ([], True, True)
 
 

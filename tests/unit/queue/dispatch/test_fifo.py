@@ -10,7 +10,7 @@ from queue_service.domain.order import Candidate
 from queue_service.store.lists import BEGINNING, ListKey, Place
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-KEY = ListKey("default/name:x/0", 5)
+KEY = ListKey("default/name:x/0/default", 5)
 
 
 def candidate(task: int, version: int = 1, cpu: int = 0, memory: int = 0) -> Candidate:

@@ -17,7 +17,7 @@ ROOMY = Limits(1000, 10_000, 10_000)
 
 
 def waiting(task: int, *, key: str = "name:x", cpu: int = 0, memory: int = 0, level: int = 5) -> Candidate:
-    lane = str(lane_of("default", key, cpu, memory))
+    lane = str(lane_of("default", "default", key, cpu, memory))
     return Candidate(NOW + timedelta(milliseconds=task), task, 1, lane, level, cpu, memory)
 
 

@@ -475,8 +475,11 @@ class GetQueueStatusResponse(_message.Message):
     OLDEST_WAIT_FIELD_NUMBER: _builtins.int
     AGEING_THRESHOLD_FIELD_NUMBER: _builtins.int
     STARVING_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     starving: _builtins.int
     """Tasks that have waited longer than the threshold."""
+    held: _builtins.int
+    """Waiting tasks that a hold keeps from starting."""
     @_builtins.property
     def counts(self) -> Global___TaskCounts:
         """Tasks in each state that is not final, and ended tasks still in history."""
@@ -501,10 +504,11 @@ class GetQueueStatusResponse(_message.Message):
         oldest_wait: _duration_pb2.Duration | None = ...,
         ageing_threshold: _duration_pb2.Duration | None = ...,
         starving: _builtins.int = ...,
+        held: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ageing_threshold", b"ageing_threshold", "counts", b"counts", "oldest_wait", b"oldest_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ageing_threshold", b"ageing_threshold", "counts", b"counts", "executors", b"executors", "oldest_wait", b"oldest_wait", "starving", b"starving"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ageing_threshold", b"ageing_threshold", "counts", b"counts", "executors", b"executors", "held", b"held", "oldest_wait", b"oldest_wait", "starving", b"starving"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
