@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -57,6 +58,20 @@ def _one_of(column: str, values: object) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({numbers})", name=f"{column}_is_known")
 
 
+# A version never changes. `parameters` is JSON, a list in the order in which they were written.
+schedule_templates = Table(
+    "schedule_templates",
+    metadata,
+    _name("namespace", primary_key=True),
+    _name("template_id", primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    _text("description"),
+    Column("body", LargeBinary, nullable=False),
+    _text("parameters"),
+    _text("actor"),
+    _instant("created_at"),
+)
+
 # `timing` is JSON, see `timings`; one that a newer version wrote is reported by an older one, not refused.
 # `next_fire` is null for events, when disabled and when nothing is left; `due_at` is when it comes due for
 # that instant. Every instant up to `watermark` has its record in `fires`.
@@ -91,6 +106,11 @@ schedules = Table(
     _instant("updated_at"),
     _count("fire_count"),
     UniqueConstraint("incarnation", name="schedules_incarnation"),
+    ForeignKeyConstraint(
+        ("namespace", "source_id", "source_version"),
+        ("schedule_templates.namespace", "schedule_templates.template_id", "schedule_templates.version"),
+        name="schedules_source",
+    ),
     CheckConstraint("enabled OR next_fire IS NULL", name="disabled_is_never_due"),
     CheckConstraint("next_fire IS NULL OR next_fire > watermark", name="settled_is_never_due"),
     CheckConstraint(

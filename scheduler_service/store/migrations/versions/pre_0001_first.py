@@ -11,6 +11,18 @@ branch_labels = None
 depends_on = None
 
 SCHEDULES = """
+CREATE TABLE scheduler.schedule_templates (
+    namespace text COLLATE "C" NOT NULL,
+    template_id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    description text NOT NULL,
+    body bytea NOT NULL,
+    parameters text NOT NULL,
+    actor text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (namespace, template_id, version)
+);
+
 CREATE TABLE scheduler.schedules (
     namespace text COLLATE "C" NOT NULL,
     schedule_id text COLLATE "C" NOT NULL,
@@ -41,6 +53,8 @@ CREATE TABLE scheduler.schedules (
     fire_count bigint DEFAULT 0 NOT NULL,
     PRIMARY KEY (namespace, schedule_id),
     CONSTRAINT schedules_incarnation UNIQUE (incarnation),
+    CONSTRAINT schedules_source FOREIGN KEY (namespace, source_id, source_version)
+        REFERENCES scheduler.schedule_templates,
     CONSTRAINT disabled_is_never_due CHECK (enabled OR next_fire IS NULL),
     CONSTRAINT settled_is_never_due CHECK (next_fire IS NULL OR next_fire > watermark),
     CONSTRAINT never_due_before_its_instant CHECK
