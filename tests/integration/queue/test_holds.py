@@ -10,11 +10,14 @@ from batonpass.queue.v1 import hold_pb2, pull_service_pb2, queue_service_pb2, ta
 from batonpass.queue.v1 import intake_service_pb2 as pb
 
 from queue_service.app.maintenance import Maintenance, Retention
+from queue_service.domain.holds import Hold
+from queue_service.store.holds import HoldStore
 from queue_service.store.maintenance import MaintenanceStore
 from service_kit.clock import ManualClock
 from service_kit.postgres import Database
 from tests.support.agent import CANCELLED, FAILED, SUCCEEDED, Agent, ref, refs
-from tests.support.queue_rows import broken_rules, fetch, states, value
+from tests.support.dispatch import replica
+from tests.support.queue_rows import broken_rules, fetch, put, states, value
 from tests.support.queue_server import (
     METADATA,
     TIMEOUT,
@@ -97,7 +100,9 @@ async def _is_held(queue: QueueServer) -> bool:
     return queue.queue._dispatch.holds.now().count == 1
 
 
-async def test_others_are_served_past_any_number_that_is_held(queue: QueueServer, agent: Agent) -> None:
+async def test_others_are_served_past_any_number_that_is_held(
+    queue: QueueServer, queue_database: Database, agent: Agent
+) -> None:
     """Those of other queues and handlers, and those that are urgent enough, by a boost too."""
     await set_holds(queue, 1, hold(queue="batch", handler="name:noop", allow_priority=9))
     for number in range(30):
@@ -111,6 +116,12 @@ async def test_others_are_served_past_any_number_that_is_held(queue: QueueServer
         timeout=TIMEOUT,
     )
     assert [offer.task_id for offer in await agent.offers(1)] == ["held-7"]
+    assert await offered(queue_database) == 4
+
+
+async def offered(database: Database) -> int:
+    """How many leases there have been."""
+    return int(await value(database, "SELECT sum(cardinality(tasks)) FROM queue.transitions WHERE kind = 2"))
 
 
 async def test_order_and_age_are_kept(queue: QueueServer, queue_database: Database, agent: Agent) -> None:
@@ -123,7 +134,9 @@ async def test_order_and_age_are_kept(queue: QueueServer, queue_database: Databa
     assert await fetch(queue_database, "SELECT id, order_at, version FROM queue.tasks ORDER BY id") == before
 
 
-async def test_a_retry_inside_a_hold_waits_for_its_end(queue: QueueServer, agent: Agent) -> None:
+async def test_a_retry_inside_a_hold_waits_for_its_end(
+    queue: QueueServer, queue_database: Database, agent: Agent
+) -> None:
     await queue.enqueue("t", handler="name:noop", retry_policy="aggressive")
     (offer,) = await agent.offers(1)
     await agent.accept([ref(offer)])
@@ -133,6 +146,7 @@ async def test_a_retry_inside_a_hold_waits_for_its_end(queue: QueueServer, agent
     assert await agent.silent("offers")
     await set_holds(queue, 2)
     assert [offer.attempt for offer in await agent.offers(1)] == [2]
+    assert await offered(queue_database) == 2
 
 
 async def _waits(queue: QueueServer, task_id: str) -> bool:
@@ -234,14 +248,19 @@ async def test_other_replicas_learn_of_it(queue: QueueServer, queue_database_url
         await until(lambda: _is_held(other), "the other replica to know")
 
 
-async def test_a_replica_knows_the_holds_before_it_offers_anything(
-    queue: QueueServer, queue_database_url: str
-) -> None:
-    await set_holds(queue, 1, hold())
-    await queue.enqueue("t", handler="name:noop")
-    async with queue_server(queue_database_url) as other, Agent(other.address) as agent:
+async def test_a_replica_reads_the_holds_before_it_claims_anything(queue_database_url: str) -> None:
+    async with replica(queue_database_url) as one, Agent(one.address) as agent:
+        await one.stop_loops()
+        now, database = one.clock.now(), one.databases.finish
+        await HoldStore(database).replace(
+            "default", "s", 1, [Hold("default", "s", now, now + 60 * SECOND)], "", now
+        )
+        await put(database, now)
         await agent.connect(credit=1)
-        assert await agent.silent("offers")
+        one.dispatch.holds._versions = None
+        await one.dispatch.dispatcher.step()
+        assert await states(database) == {"t1": "WAITING"}
+        assert await value(database, "SELECT count(*) FROM queue.transitions WHERE kind = 2") == 0
 
 
 async def test_status_counts_what_is_held(queue: QueueServer) -> None:
