@@ -89,11 +89,7 @@ class Schedules:
             if generation not in (0, schedule.generation):
                 raise GenerationChanged(schedule_id, generation, schedule.generation)
             definition = redefine(schedule)
-            check_definition(definition, schedule_id)
-            if definition == schedule.definition and not schedule.invalid_reason:
-                return Change(schedule, [])
-            reopen = await _unrecorded(connection, schedule, definition, now)
-            return edit(schedule, definition, now, reopen=reopen)
+            return await redefinition(connection, schedule, definition, now)
 
         return await self._change(caller, schedule_id, "update", decide, detail)
 
@@ -155,10 +151,7 @@ class Schedules:
         async def work(connection: AsyncConnection) -> tuple[Schedule, list[NewFire]]:
             before = await _locked(connection, caller, schedule_id)
             change = await decide(connection, before, now)
-            made = [firing.by_time(before, settled, now) for settled in change.settled]
-            if change.schedule != before:
-                await _store_change(connection, change.schedule, made, now)
-                await actions.record(connection, change.schedule, action, caller.actor, now, detail)
+            made = await carry_out(connection, before, change, action, caller.actor, now, detail)
             after = await store.read(connection, caller.namespace, schedule_id)
             assert after is not None, "its row is locked"
             return after, made
@@ -169,6 +162,34 @@ class Schedules:
         if any(new.due_task for new in made):
             self._signals.fires_made()
         return after
+
+
+async def redefinition(
+    connection: AsyncConnection, schedule: Schedule, definition: Definition, now: datetime
+) -> Change:
+    """What puts another definition in force. Raises InvalidSchedule, StillCatchingUp."""
+    check_definition(definition, schedule.schedule_id)
+    if definition == schedule.definition and not schedule.invalid_reason:
+        return Change(schedule, [])
+    reopen = await _unrecorded(connection, schedule, definition, now)
+    return edit(schedule, definition, now, reopen=reopen)
+
+
+async def carry_out(
+    connection: AsyncConnection,
+    before: Schedule,
+    change: Change,
+    action: str,
+    actor: str,
+    now: datetime,
+    detail: str,
+) -> list[NewFire]:
+    """Stores the change of a locked schedule with its audit record, and what it settled, which it returns."""
+    made = [firing.by_time(before, settled, now) for settled in change.settled]
+    if change.schedule != before:
+        await _store_change(connection, change.schedule, made, now)
+        await actions.record(connection, change.schedule, action, actor, now, detail)
+    return made
 
 
 async def _store_change(
