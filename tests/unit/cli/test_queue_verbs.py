@@ -1,10 +1,10 @@
 """`batonpass queue`, `executor`, `event`: what each verb asks and shows."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
-from batonpass.queue.v1 import executor_pb2, queue_service_pb2
+from batonpass.queue.v1 import executor_pb2, hold_pb2, queue_service_pb2
 from batonpass.scheduler.v1 import event_service_pb2, schedule_pb2
 
 from tests.support.fake_services import FakeServices, Refusal
@@ -34,9 +34,11 @@ def test_status_shows_counts_and_executors(services: FakeServices, batonpass: Co
             oldest_wait=making.length(timedelta(minutes=35, seconds=10)),
             ageing_threshold=making.length(timedelta(minutes=30)),
             starving=1,
+            held=2,
         ),
     )
     record = batonpass.json("queue", "status", "--queue", "q")
+    assert record["held"] == 2
     assert [record[name] for name in ("queued", "executing", "completed", "starving")] == [3, 0, 2, 1]
     assert record["oldest_wait_seconds"] == 2110
     assert services.request("GetQueueStatus").queue == "q"
@@ -182,3 +184,41 @@ def test_trigger_refuses_malformed_json(services: FakeServices, batonpass: Comma
 def test_trigger_reads_data_from_stdin(services: FakeServices, batonpass: CommandLine) -> None:
     batonpass("event", "trigger", "x", "--data", "@-", input='{"n": 2}')
     assert services.request("PublishEvent").event.data == b'{"n": 2}'
+
+
+def test_holds_name_who_owns_them_and_what_they_select(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    services.answer(
+        "ListHolds",
+        queue_service_pb2.ListHoldsResponse(
+            holds=[
+                hold_pb2.Hold(
+                    source="calendar/christmas",
+                    from_time=making.at(datetime(2026, 12, 24, tzinfo=UTC)),
+                    until_time=making.at(datetime(2026, 12, 27, tzinfo=UTC)),
+                    handler="shell",
+                    allow_priority=9,
+                )
+            ]
+        ),
+    )
+    assert batonpass.json("queue", "holds")["holds"] == [
+        {
+            "source": "calendar/christmas",
+            "from_at": "2026-12-24T00:00:00Z",
+            "until_at": "2026-12-27T00:00:00Z",
+            "queue": None,
+            "handler": "shell",
+            "allow_priority": 9,
+            "reason": None,
+        }
+    ]
+    text = batonpass("queue", "holds").stdout
+    for word in ("calendar/christmas", "2026-12-27", "any", "shell", "9 to 10"):
+        assert word in text
+
+
+def test_nothing_held_is_said(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("ListHolds", queue_service_pb2.ListHoldsResponse())
+    assert batonpass("queue", "holds").stdout == "Nothing is held, and no blackout is to come.\n"

@@ -94,3 +94,11 @@ def prevent_starvation(session: Session, threshold: timedelta | None, boost: boo
     if threshold is not None:
         request.threshold.FromTimedelta(threshold)
     session.show(records.starvation(session.tasks.PreventStarvation(request)), views.starvation)
+
+
+@queue.command(examples="batonpass queue holds\nbatonpass queue holds -o json")
+@pass_session
+def holds(session: Session) -> None:
+    """Show what blackouts keep from starting, now or later."""
+    reply = session.tasks.ListHolds(pb.ListHoldsRequest())
+    session.show({"holds": [records.hold(one) for one in reply.holds]}, views.holds)

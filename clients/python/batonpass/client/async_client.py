@@ -106,6 +106,7 @@ class AsyncClient:
     get_limits = unary(operations.get_limits)
     update_limits = unary(operations.update_limits)
     list_executors = listing(operations.list_executors)
+    list_holds = unary(operations.list_holds)
     watch_activity = streaming(operations.watch_activity)
     await_tasks = streaming(operations.await_tasks)
 

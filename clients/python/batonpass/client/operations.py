@@ -7,6 +7,7 @@ from batonpass.client.call import Call, Listed, Pages, Rpc, Stream, same
 from batonpass.client.values import duration
 from batonpass.queue.v1 import queue_service_pb2 as pb
 from batonpass.queue.v1.executor_pb2 import Executor
+from batonpass.queue.v1.hold_pb2 import Hold
 
 _SERVICE: Final = "/batonpass.queue.v1.QueueService"
 _STATUS: Final = Rpc("queue", f"{_SERVICE}/GetQueueStatus", pb.GetQueueStatusResponse)
@@ -14,6 +15,7 @@ _STARVATION: Final = Rpc("queue", f"{_SERVICE}/PreventStarvation", pb.PreventSta
 _GET_LIMITS: Final = Rpc("queue", f"{_SERVICE}/GetLimits", pb.GetLimitsResponse)
 _UPDATE_LIMITS: Final = Rpc("queue", f"{_SERVICE}/UpdateLimits", pb.UpdateLimitsResponse)
 _EXECUTORS: Final = Rpc("queue", f"{_SERVICE}/ListExecutors", pb.ListExecutorsResponse)
+_HOLDS: Final = Rpc("queue", f"{_SERVICE}/ListHolds", pb.ListHoldsResponse)
 _ACTIVITY: Final = Rpc("queue", f"{_SERVICE}/WatchActivity", pb.WatchActivityResponse)
 _AWAIT: Final = Rpc("queue", f"{_SERVICE}/AwaitTasks", pb.AwaitTasksResponse)
 
@@ -62,6 +64,11 @@ def list_executors(*, page_size: int = 0) -> Pages[Executor]:
         return Call(_EXECUTORS, pb.ListExecutorsRequest(page_size=page_size, page_token=token), _listed)
 
     return Pages(page)
+
+
+def list_holds() -> Call[list[Hold]]:
+    """Returns what blackouts keep from starting, now or later, earliest first; at most 1,000."""
+    return Call(_HOLDS, pb.ListHoldsRequest(), lambda response: list(response.holds))
 
 
 def watch_activity(*, queue: str = "", timeout: timedelta | None = None) -> Stream[pb.WatchActivityResponse]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from batonpass.cli import format
 from batonpass.cli.records.values import Record, instant, seconds, span, word
 from batonpass.queue.v1.executor_pb2 import Executor, ExecutorState, Limits
+from batonpass.queue.v1.hold_pb2 import Hold
 from batonpass.queue.v1.queue_service_pb2 import (
     Activity,
     ActivityKind,
@@ -30,6 +31,7 @@ def status(reply: GetQueueStatusResponse, now: datetime) -> Record:
         "oldest_wait_seconds": seconds(reply, "oldest_wait"),
         "ageing_threshold": span(reply, "ageing_threshold"),
         "starving": reply.starving,
+        "held": reply.held,
         "executors": [executor(one) for one in reply.executors],
     }
 
@@ -99,6 +101,19 @@ def _boosted(task: BoostedTask) -> Record:
         "effective_priority": task.effective_priority,
         "waited_seconds": seconds(task, "waited"),
         "boosted_now": task.boosted_now,
+    }
+
+
+def hold(one: Hold) -> Record:
+    """What a blackout keeps from starting, and when; null selects all."""
+    return {
+        "source": one.source,
+        "from_at": instant(one, "from_time"),
+        "until_at": instant(one, "until_time"),
+        "queue": one.queue or None,
+        "handler": one.handler or None,
+        "allow_priority": one.allow_priority or None,
+        "reason": one.reason or None,
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from batonpass.cli import format
 from batonpass.cli.output import Record
 from batonpass.cli.program import as_called
-from batonpass.cli.tables import Column, details, grid, key, milliseconds, second
+from batonpass.cli.tables import Column, details, grid, key, milliseconds, minute, second
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,6 +32,12 @@ def _host(one: Record) -> str:
     cpus = f"{one['cpu_count']} CPUs" if one["cpu_count"] else ""
     memory = format.size(one["memory_bytes"]) if one["memory_bytes"] else ""
     return " ".join(word for word in (cpus, memory) if word)
+
+
+def _may_start(one: Record) -> str | None:
+    """The priorities that are not held."""
+    least = one["allow_priority"]
+    return "10" if least == 10 else f"{least} to 10" if least else None
 
 
 _HEADINGS: Final = {"tasks": "TASKS", "cpu_percent": "CPU %", "memory_percent": "MEMORY %"}
@@ -66,6 +72,17 @@ STARVING: Final = (
 )
 
 
+HOLDS: Final = (
+    key("SOURCE", "source"),
+    minute("FROM", "from_at"),
+    minute("UNTIL", "until_at"),
+    Column("QUEUE", lambda one: one["queue"] or "any", cut=10),
+    Column("HANDLER", lambda one: one["handler"] or "any", cut=10),
+    Column("MAY START", _may_start, drop=1),
+    key("REASON", "reason", drop=2, cut=10),
+)
+
+
 def wait(seconds: float | None) -> str | None:
     """A wait in words."""
     return None if seconds is None else milliseconds(round(1000 * seconds))
@@ -86,6 +103,7 @@ def status(record: Record) -> "Iterable[RenderableType]":
             "failed": record["failed"],
             "states": {name: count for name, count in record["counts"].items() if count},
             "oldest wait": wait(record["oldest_wait_seconds"]),
+            "held by blackouts": record["held"] or None,
             "starving": f"{record['starving']} (waiting longer than {record['ageing_threshold']})",
         }
     )
@@ -103,3 +121,8 @@ def starvation(record: Record) -> "Iterable[RenderableType]":
     """Who is raised."""
     nobody = f"No task has waited longer than {record['threshold']}."
     yield grid(record["tasks"], STARVING, nobody)
+
+
+def holds(record: Record) -> "Iterable[RenderableType]":
+    """What is held now or later."""
+    yield grid(record["holds"], HOLDS, "Nothing is held, and no blackout is to come.")
