@@ -18,9 +18,12 @@ from typing import Final
 
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
+from batonpass.scheduler.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 
+from scheduler_service.api.creation import Makings
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
+from scheduler_service.api.template_service import TemplateService
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.creating import Creator
 from scheduler_service.app.due import DueLoop
@@ -36,6 +39,7 @@ from scheduler_service.app.schedules import Schedules
 from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
 from scheduler_service.app.signals import OUTBOX, TRIGGERS, Signals
+from scheduler_service.app.templates import Templates
 from scheduler_service.app.window import Window
 from scheduler_service.settings import SchedulerSettings
 from scheduler_service.store import APPEND_ONLY, MIGRATIONS, SCHEMA
@@ -133,6 +137,7 @@ class Scheduler:
     def _serve(self, registry: Metrics) -> RpcServer:
         database, clock, signals = self._api, self._clock, self._signals
         schedules = Schedules(database, clock, signals, self._metrics)
+        templates = Templates(database, clock, signals, self._metrics)
         server = RpcServer(metrics=registry, translate=old_schema(OLD_SCHEMA))
         server.add(
             add_ScheduleServiceServicer_to_server,
@@ -142,8 +147,10 @@ class Scheduler:
                 Ledger(database, clock),
                 Preview(schedules, clock),
                 Awaiting(database, clock, signals),
+                Makings(templates),
             ),
         )
+        server.add(add_TemplateServiceServicer_to_server, TemplateService(templates))
         server.add(add_EventServiceServicer_to_server, EventService(self._publisher, clock))
         return server
 

@@ -1,8 +1,8 @@
 """ScheduleService: see schedule_service.proto."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceServ
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler_service.api import decode, encode, masks
+from scheduler_service.api.creation import Makings
 from scheduler_service.api.texts import refuse_nul
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.creating import Answer, Creation, Creator
@@ -22,7 +23,9 @@ from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap
+from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule
+from scheduler_service.domain.template_errors import MadeOfTemplate
 from service_kit.caller import current_caller
 from service_kit.errors import ServiceError
 from service_kit.pages import DEFAULT_SIZE, page_position, page_token
@@ -38,27 +41,35 @@ class ScheduleService(ScheduleServiceServicer):
     """Decodes, calls, encodes."""
 
     def __init__(
-        self, creator: Creator, schedules: Schedules, ledger: Ledger, preview: Preview, awaiting: Awaiting
+        self,
+        creator: Creator,
+        schedules: Schedules,
+        ledger: Ledger,
+        preview: Preview,
+        awaiting: Awaiting,
+        makings: Makings,
     ) -> None:
         self._creator = creator
         self._schedules = schedules
         self._ledger = ledger
         self._preview = preview
         self._awaiting = awaiting
+        self._makings = makings
 
     async def CreateSchedule(
         self, request: pb.CreateScheduleRequest, context: Context
     ) -> pb.CreateScheduleResponse:
         """Documented in schedule_service.proto."""
         with _paths_below("schedule."):
-            created = await self._creator.create(current_caller(), _creation(request))
+            creation = await self._makings.creation(request)
+            created = await self._creator.create(current_caller(), creation)
         return pb.CreateScheduleResponse(schedule=encode.schedule(created))
 
     async def BatchCreateSchedules(
         self, request: pb.BatchCreateSchedulesRequest, context: Context
     ) -> pb.BatchCreateSchedulesResponse:
         """Documented in schedule_service.proto."""
-        items = [_checked(item) for item in request.requests]
+        items = [await self._checked(item) for item in request.requests]
         wanted = [item for item in items if isinstance(item, Creation)]
         answers = iter(await self._creator.create_all(current_caller(), wanted))
         verdicts = [
@@ -93,8 +104,13 @@ class ScheduleService(ScheduleServiceServicer):
         refuse_nul(request)
         paths = list(request.update_mask.paths)
         masks.check_paths(paths)
+        if "source" in paths and request.schedule.HasField("source"):
+            return await self._remake(request, paths)
 
         def redefine(schedule: Schedule) -> Definition:
+            source = schedule.definition.source
+            if source is not None and "source" not in paths and set(paths) - {"labels"}:
+                raise MadeOfTemplate(schedule.schedule_id, source.template_id)
             merged = encode.definition(schedule.definition)
             merged.schedule_id = schedule.schedule_id
             masks.merge(request.schedule, merged, paths)
@@ -108,6 +124,28 @@ class ScheduleService(ScheduleServiceServicer):
                 redefine,
                 request.generation,
                 detail=", ".join(paths)[:1000],
+            )
+        return pb.UpdateScheduleResponse(schedule=encode.schedule(updated))
+
+    async def _remake(self, request: pb.UpdateScheduleRequest, paths: list[str]) -> pb.UpdateScheduleResponse:
+        """Lets a schedule be made of a schedule template from now on, or of another version."""
+        validate(request.schedule.source)
+        with _paths_below("schedule."):
+            for name in paths:
+                if name not in ("source", "labels"):
+                    raise InvalidSchedule(name, "must not be in the mask: `source` says it")
+            made = await self._makings.made_of(request.schedule, decode.source(request.schedule.source))
+
+            def redefine(schedule: Schedule) -> Definition:
+                labels = made.labels if "labels" in paths else schedule.definition.labels
+                return replace(made, labels=labels)
+
+            updated = await self._schedules.update(
+                current_caller(),
+                request.schedule.schedule_id,
+                redefine,
+                request.generation,
+                detail=", ".join(paths),
             )
         return pb.UpdateScheduleResponse(schedule=encode.schedule(updated))
 
@@ -188,14 +226,14 @@ class ScheduleService(ScheduleServiceServicer):
         return pb.AwaitHandoverResponse(settled=await self._awaiting.handover(current_caller()))
 
 
-def _checked(request: pb.CreateScheduleRequest) -> Creation | ServiceError:
-    """One item of a batch, or what is wrong with it."""
-    try:
-        validate(request)
-        with _paths_below("schedule."):
-            return _creation(request)
-    except ServiceError as error:
-        return error
+    async def _checked(self, request: pb.CreateScheduleRequest) -> Creation | ServiceError:
+        """One item of a batch, or what is wrong with it."""
+        try:
+            validate(request)
+            with _paths_below("schedule."):
+                return await self._makings.creation(request)
+        except ServiceError as error:
+            return error
 
 
 def _verdict(schedule_id: str, answer: Answer) -> pb.CreateVerdict:
@@ -211,21 +249,6 @@ def _verdict(schedule_id: str, answer: Answer) -> pb.CreateVerdict:
     )
 
 
-def _creation(request: pb.CreateScheduleRequest) -> Creation:
-    refuse_nul(request)
-    definition = decode.definition(request.schedule)
-    asked = encode.definition(definition)
-    asked.schedule_id = request.schedule.schedule_id
-    asked.disabled = request.schedule.disabled
-    return Creation(
-        schedule_id=asked.schedule_id,
-        definition=definition,
-        enabled=not asked.disabled,
-        request_id=request.request_id,
-        fingerprint=hashlib.sha256(asked.SerializeToString(deterministic=True)).digest(),
-    )
-
-
 def _reachable(stamp: Timestamp, field: str) -> datetime:
     instant = decode.instant(stamp, field)
     if not is_within_reach(instant):
@@ -238,9 +261,9 @@ def _checked_draft(draft: schedule_pb2.Schedule) -> schedule_pb2.Schedule:
     whole = schedule_pb2.Schedule()
     whole.CopyFrom(draft)
     whole.schedule_id = draft.schedule_id or "draft"
-    whole.template.Clear()
-    whole.template.handler = "name:draft"
+    whole.template.handler = draft.template.handler or "name:draft"
     validate(pb.CreateScheduleRequest(schedule=whole))
+    check_definition(decode.definition(whole), whole.schedule_id)
     return draft
 
 

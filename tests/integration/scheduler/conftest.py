@@ -7,9 +7,12 @@ import pytest
 from batonpass.options import CLIENT_OPTIONS
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
+from batonpass.scheduler.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 
+from scheduler_service.api.creation import Makings
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
+from scheduler_service.api.template_service import TemplateService
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.preview import Preview
 from service_kit.clock import ManualClock
@@ -56,8 +59,16 @@ async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
     awaiting = Awaiting(replica.database, clock, replica.signals, poll=0.05)
     server.add(
         add_ScheduleServiceServicer_to_server,
-        ScheduleService(replica.creator, schedules, replica.ledger, Preview(schedules, clock), awaiting),
+        ScheduleService(
+            replica.creator,
+            schedules,
+            replica.ledger,
+            Preview(schedules, clock),
+            awaiting,
+            Makings(replica.templates),
+        ),
     )
+    server.add(add_TemplateServiceServicer_to_server, TemplateService(replica.templates))
     server.add(add_EventServiceServicer_to_server, EventService(replica.publisher, clock))
     address = await server.start(insecure_dev=True)
     async with grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS) as channel:

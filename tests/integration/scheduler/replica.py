@@ -22,6 +22,7 @@ from scheduler_service.app.schedules import Schedules
 from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
 from scheduler_service.app.signals import Signals
+from scheduler_service.app.templates import Templates
 from scheduler_service.app.window import Window
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.fire import Fire
@@ -89,6 +90,7 @@ class Replica:
         self.outbox = Outbox(database)
         self.creator = Creator(database, clock, signals)
         self.schedules = Schedules(database, clock, signals, metrics)
+        self.templates = Templates(database, clock, signals, metrics)
         self.ledger = Ledger(database, clock)
         self.publisher = Publisher(database, clock, signals, metrics)
         self.due = DueLoop(database, clock, signals, metrics)
