@@ -11,38 +11,48 @@ from batonpass.options import caller_metadata
 from batonpass.queue.v1.task_pb2 import (
     TaskTemplate,
 )
+from batonpass.scheduler.v1 import backfill_service_pb2, calendar_service_pb2, template_service_pb2
 from batonpass.scheduler.v1 import event_service_pb2 as events_pb
 from batonpass.scheduler.v1 import schedule_pb2 as pb
 from batonpass.scheduler.v1 import schedule_service_pb2 as service_pb
+from batonpass.scheduler.v1.backfill_service_pb2_grpc import BackfillServiceStub
+from batonpass.scheduler.v1.calendar_service_pb2_grpc import CalendarServiceStub
 from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceStub
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import (
     ScheduleServiceStub,
 )
+from batonpass.scheduler.v1.template_service_pb2_grpc import TemplateServiceStub
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
 Code = grpc.StatusCode
-INVALID, NOT_FOUND, EXISTS, ABORTED = (
+INVALID, NOT_FOUND, EXISTS, ABORTED, PRECONDITION = (
     Code.INVALID_ARGUMENT,
     Code.NOT_FOUND,
     Code.ALREADY_EXISTS,
     Code.ABORTED,
+    Code.FAILED_PRECONDITION,
 )
+
+_SERVICES: list[tuple[Any, Any]] = [
+    (service_pb, ScheduleServiceStub),
+    (events_pb, EventServiceStub),
+    (calendar_service_pb2, CalendarServiceStub),
+    (template_service_pb2, TemplateServiceStub),
+    (backfill_service_pb2, BackfillServiceStub),
+]
 
 
 class Api:
     """Calls with a deadline, a namespace and an actor; the request by the method's name."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.schedules: Any = ScheduleServiceStub(channel)
-        self.events: Any = EventServiceStub(channel)
+        self._stubs: list[tuple[Any, Any]] = [(module, stub(channel)) for module, stub in _SERVICES]
 
     def __getattr__(self, method: str) -> Any:
         def call(namespace: str = "default", **fields: Any) -> Awaitable[Any]:
-            module, stub = (
-                (events_pb, self.events) if method == "PublishEvent" else (service_pb, self.schedules)
-            )
+            module, stub = next(one for one in self._stubs if hasattr(one[0], f"{method}Request"))
             request = getattr(module, f"{method}Request")(**fields)
             metadata = caller_metadata(namespace, "ann")
             return cast(Awaitable[Any], getattr(stub, method)(request, timeout=10, metadata=metadata))
