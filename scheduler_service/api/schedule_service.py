@@ -88,10 +88,12 @@ class ScheduleService(ScheduleServiceServicer):
         self, request: pb.ListSchedulesRequest, context: Context
     ) -> pb.ListSchedulesResponse:
         """Documented in schedule_service.proto."""
+        refuse_nul(request)
         caller, size = current_caller(), request.page_size or DEFAULT_SIZE
-        filters = ("schedules", caller.namespace)
+        labels = dict(sorted(request.labels.items()))
+        filters = ("schedules", caller.namespace, labels)
         after = page_position(filters, request.page_token) or ""
-        found, more = await self._schedules.page(caller, after, size)
+        found, more = await self._schedules.page(caller, after, size, labels)
         response = pb.ListSchedulesResponse(schedules=[encode.schedule(each) for each in found])
         if more:
             response.next_page_token = page_token(filters, found[-1].schedule_id)

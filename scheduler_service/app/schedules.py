@@ -1,7 +1,7 @@
 """Use cases of schedules. Each change is one transaction under the schedule's lock, with its audit record."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -49,15 +49,19 @@ class Schedules:
             raise ScheduleNotFound(caller.namespace, schedule_id)
         return found
 
-    async def page(self, caller: Caller, after: str, limit: int) -> tuple[list[Schedule], bool]:
+    async def page(
+        self, caller: Caller, after: str, limit: int, labels: Mapping[str, str] | None = None
+    ) -> tuple[list[Schedule], bool]:
         """At most `limit` schedules with ids beyond `after`, by id, and whether there are more.
+
+        With `labels` only those that have all of them.
 
         Fewer when their templates are large: a page has at most 2 MiB of them, or one schedule.
         """
         found: list[Schedule] = []
         size = 0
         while True:
-            part = await self._part(caller, found[-1].schedule_id if found else after)
+            part = await self._part(caller, found[-1].schedule_id if found else after, labels or {})
             for schedule in part:
                 size += len(schedule.definition.template)
                 if found and (len(found) == limit or size > PAGE_BYTES):
@@ -66,9 +70,9 @@ class Schedules:
             if len(part) < PART:
                 return found, False
 
-    async def _part(self, caller: Caller, after: str) -> Sequence[Schedule]:
+    async def _part(self, caller: Caller, after: str, labels: Mapping[str, str]) -> Sequence[Schedule]:
         return await self._database.unit(
-            lambda connection: store.page(connection, caller.namespace, after, PART), readonly=True
+            lambda connection: store.page(connection, caller.namespace, after, PART, labels), readonly=True
         )
 
     async def update(

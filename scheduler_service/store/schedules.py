@@ -1,17 +1,29 @@
 """Schedules, one at a time and by the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    cast,
+    delete,
+    exists,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.events import OUTCOME_TYPES
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
-from scheduler_service.store.rows import columns_of, schedule_of
+from scheduler_service.store.rows import columns_of, labels_text, schedule_of
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -24,14 +36,20 @@ async def read(connection: AsyncConnection, namespace: str, schedule_id: str) ->
     return None if row is None else schedule_of(row)
 
 
-async def page(connection: AsyncConnection, namespace: str, after: str, limit: int) -> Sequence[Schedule]:
-    """At most `limit` schedules with ids beyond `after`, by id, with their statistics."""
+async def page(
+    connection: AsyncConnection, namespace: str, after: str, limit: int, labels: Mapping[str, str]
+) -> Sequence[Schedule]:
+    """At most `limit` schedules with all of `labels` and ids beyond `after`, by id, with their statistics."""
     query = (
         _with_stats()
         .where(_SCHEDULES.c.namespace == namespace, _SCHEDULES.c.schedule_id > after)
         .order_by(_SCHEDULES.c.schedule_id)
         .limit(limit)
     )
+    if labels:
+        # The first condition lets the partial index on labels be used.
+        marked = cast(labels_text(labels.items()), ARRAY(Text))
+        query = query.where(_SCHEDULES.c.labels != text("'{}'"), _SCHEDULES.c.labels.contains(marked))
     return [schedule_of(row) for row in (await connection.execute(query)).mappings()]
 
 
