@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from service_kit.postgres import Database
 from tests.support.agent import Agent, ref
-from tests.support.queue_rows import broken_rules, value
+from tests.support.queue_rows import broken_rules, fetch, value
 from tests.support.queue_server import METADATA, TIMEOUT, QueueServer, queue_server, reason, timestamp
 from tests.support.waiting import until
 
@@ -246,15 +246,24 @@ async def test_an_exit_code_decides_and_the_report_is_kept(queue: QueueServer) -
     assert (report.duration.seconds, report.output_tail) == (7, "done\ufffd")
 
 
-async def test_a_failure_waits_for_the_next_attempt_and_then_is_dead(queue: QueueServer) -> None:
+async def test_a_failure_waits_for_the_next_attempt_and_then_is_dead(
+    queue: QueueServer, queue_database: Database
+) -> None:
+    """The wait is a matter of chance, so the test sets when it ends."""
+
+    async def wait_until(run_at: datetime) -> None:
+        await fetch(queue_database, "UPDATE queue.tasks SET run_at = $1", run_at)
+
     await queue.enqueue("t", retry_policy="aggressive", payload=b"kept")
-    await complete(queue, "t", (await lease(queue, "t")).lease_token, 3)
+    ended = await complete(queue, "t", (await lease(queue, "t")).lease_token, 3)
+    assert ended.state == task_pb2.TASK_STATE_SCHEDULED
+    await wait_until(datetime.now(UTC) + timedelta(hours=1))
     found = await queue.get("t")
     assert found.state == task_pb2.TASK_STATE_SCHEDULED
     assert (found.attempt, found.error, found.executor) == (2, "exit code 3", "me")
     assert found.waiting_reason.startswith("its next attempt is in")
     for code in (-9, 1):
-        await until(lambda: _is_waiting(queue, "t"), "the retry wait to end")
+        await wait_until(datetime.now(UTC) - timedelta(hours=1))
         await complete(queue, "t", (await lease(queue, "t")).lease_token, code)
     found = await queue.get("t")
     assert (found.state, found.attempt) == (task_pb2.TASK_STATE_DEAD, 3)
