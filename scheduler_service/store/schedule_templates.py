@@ -13,6 +13,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.schedule import Schedule
@@ -49,7 +50,7 @@ async def page(
     query = (
         _counted()
         .where(_COLUMNS.namespace == namespace, _COLUMNS.template_id > after)
-        .distinct(_COLUMNS.template_id)
+        .ext(distinct_on(_COLUMNS.template_id))
         .order_by(_COLUMNS.template_id, _COLUMNS.version.desc())
         .limit(limit)
     )

@@ -49,7 +49,7 @@ async def page(
     if labels:
         # The first condition lets the partial index on labels be used.
         marked = cast(labels_text(labels.items()), ARRAY(Text))
-        query = query.where(_SCHEDULES.c.labels != text("'{}'"), _SCHEDULES.c.labels.contains(marked))
+        query = query.where(_SCHEDULES.c.labels != text("'{}'"), _SCHEDULES.c.labels.op("@>")(marked))
     return [schedule_of(row) for row in (await connection.execute(query)).mappings()]
 
 
