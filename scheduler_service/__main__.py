@@ -118,7 +118,7 @@ class Scheduler:
         handover = Handover(
             outbox, Shards(self._locks), queue, window, clock, signals, metrics, self.server.health
         )
-        settling = Settling(outbox, window, clock, signals, metrics)
+        settling = Settling(database, outbox, window, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
         maintenance = Maintenance(database, clock, signals, metrics)
         loops = [

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from scheduler_service.app import due_task, firing
 from scheduler_service.app.metrics import SchedulerMetrics
+from scheduler_service.app.runs import Budgets
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import Event
@@ -91,8 +92,9 @@ async def fire_listeners(
     The listeners are locked by this transaction.
     """
     readable = [listener for listener in listeners if await _is_readable(connection, listener)]
+    budgets = Budgets(readable)
     made = [
-        (place, firing.by_event(listener, event, now))
+        (place, budgets.take(firing.by_event(listener, event, now), now))
         for place, event in enumerate(events)
         for listener in readable
         if listener.hears(event)

@@ -8,6 +8,7 @@ from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import Event, event_disposition
 from scheduler_service.domain.fire import (
+    COUNTED,
     Disposition,
     Fire,
     FireKey,
@@ -68,7 +69,8 @@ def _new(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> 
             depth=cause.depth,
             payload=cause.payload,
         )
-    return NewFire(schedule.namespace, schedule.incarnation, cause.key, fire, task)
+    takes_run = task is not None and schedule.definition.max_runs > 0 and cause.kind in COUNTED
+    return NewFire(schedule.namespace, schedule.incarnation, cause.key, fire, task, takes_run)
 
 
 def _fire(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> Fire:

@@ -22,6 +22,7 @@ def ended_of(outcome: pb.Outcome) -> Ended:
     return Ended(
         namespace=outcome.namespace,
         task_id=outcome.task_id,
+        schedule_id=outcome.schedule_id,
         chain=outcome.chain,
         failed=outcome.state == task_pb2.TASK_STATE_DEAD,
         succeeded=outcome.state == task_pb2.TASK_STATE_SUCCEEDED,

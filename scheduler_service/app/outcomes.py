@@ -4,9 +4,10 @@ One follower per cluster, by a lock that only saves work: the cursor is moved by
 transaction that has the effects, and each (task, chain) counts once whatever the feed repeats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
+from uuid import UUID
 
 from batonpass.queue.v1 import intake_service_pb2 as pb
 
@@ -14,13 +15,17 @@ from scheduler_service.app.events import fire_listeners
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.outcome import ended_of, event_of
 from scheduler_service.app.queue_client import CursorTooOld, OutcomeStream, QueueUnavailable
+from scheduler_service.app.runs import stopped
 from scheduler_service.app.shards import Locks
 from scheduler_service.app.signals import Signals
+from scheduler_service.domain.change import SCHEDULER
+from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Fire
+from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import events as event_store
 from scheduler_service.store import outcomes as store
 from scheduler_service.store import schedules
-from scheduler_service.store.outcomes import Cursor
+from scheduler_service.store.outcomes import Cursor, Ended
 from service_kit.clock import Clock
 from service_kit.logs import logger
 from service_kit.postgres import AsyncConnection, Database
@@ -28,7 +33,6 @@ from service_kit.postgres import AsyncConnection, Database
 log = logger(__name__)
 
 LOCK: Final = "scheduler/outcomes"
-ACTOR: Final = "scheduler"
 PATIENCE: Final = 1.0
 """Seconds to wait for an outcome before looking around."""
 
@@ -143,9 +147,12 @@ class OutcomeFollower:
         """The fires that were made; None when the stored cursor is not where this stream began."""
         if await store.lock_cursor(connection) != self._position:
             return None
-        fired = await _emit(connection, response.outcomes, now) if self._position.all_tasks else []
         ended = [ended_of(outcome) for outcome in response.outcomes if outcome.schedule_id]
-        await store.count(connection, ended)
+        events = _events(response.outcomes) if self._position.all_tasks else []
+        concerned = await _concerned(connection, events, ended)
+        fired = await _emit(connection, events, concerned, now)
+        in_row = await store.count(connection, ended)
+        await _pause_failing(connection, concerned, in_row, now)
         await store.move_cursor(connection, response.cursor, now)
         return fired
 
@@ -164,16 +171,40 @@ async def _wanted(connection: AsyncConnection) -> Cursor:
     return position._replace(all_tasks=listening)
 
 
-async def _emit(connection: AsyncConnection, outcomes: Sequence[pb.Outcome], now: datetime) -> list[Fire]:
-    """Emits `task.completed` and `error.critical` where somebody listens, and fires who does."""
-    events = [event for event in (event_of(outcome) for outcome in outcomes) if event is not None]
-    if not events:
-        return []
-    listeners = await event_store.lock_listeners(
-        connection, {(event.namespace, event.type) for event in events}
-    )
+def _events(outcomes: Sequence[pb.Outcome]) -> list[Event]:
+    """`task.completed` and `error.critical`."""
+    return [event for event in (event_of(outcome) for outcome in outcomes) if event is not None]
+
+
+async def _concerned(
+    connection: AsyncConnection, events: Sequence[Event], ended: Sequence[Ended]
+) -> list[Schedule]:
+    """Schedules that may listen, and those that failures may disable, locked in one order."""
+    types = {(event.namespace, event.type) for event in events}
+    failed = {(end.namespace, end.schedule_id) for end in ended if end.failed}
+    return await store.lock_concerned(connection, types, failed) if types or failed else []
+
+
+async def _emit(
+    connection: AsyncConnection, events: Sequence[Event], concerned: Sequence[Schedule], now: datetime
+) -> list[Fire]:
+    """Emits events where somebody listens, and fires who does."""
+    listeners = [schedule for schedule in concerned if schedule.listened_type is not None]
     heard = [event for event in events if any(listener.hears(event) for listener in listeners)]
-    new = await event_store.record(connection, [(event, ACTOR) for event in heard], now)
+    if not heard:
+        return []
+    new = await event_store.record(connection, [(event, SCHEDULER) for event in heard], now)
     created = [event for event in heard if event_store.key_of(event) in new]
     made = await fire_listeners(connection, created, listeners, now)
     return [fire for fires in made for fire in fires]
+
+
+async def _pause_failing(
+    connection: AsyncConnection, concerned: Sequence[Schedule], in_row: Mapping[UUID, int], now: datetime
+) -> None:
+    """Disables the schedules whose tasks failed so often in a row that they ask for it."""
+    for schedule in concerned:
+        most = schedule.definition.pause_on_failure
+        if schedule.enabled and most and in_row.get(schedule.incarnation, 0) >= most:
+            await stopped(connection, schedule, now, f"paused after {most} failures in a row")
+            log.warning("schedule was paused", schedule_id=schedule.schedule_id, failures_in_row=most)

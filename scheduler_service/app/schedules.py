@@ -7,6 +7,7 @@ from typing import Final
 
 from scheduler_service.app import firing
 from scheduler_service.app.metrics import SchedulerMetrics
+from scheduler_service.app.runs import stop_when_used
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.change import Change, disable, edit, enable
 from scheduler_service.domain.errors import GenerationChanged, ScheduleNotFound
@@ -15,7 +16,7 @@ from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule
 from scheduler_service.domain.spec import OneShotSpec
-from scheduler_service.store import actions, fires, outcomes
+from scheduler_service.store import actions, fires, outcomes, runs
 from scheduler_service.store import schedules as store
 from scheduler_service.store.events import count_fires
 from scheduler_service.store.fires import NewFire
@@ -193,6 +194,7 @@ async def carry_out(
     if change.schedule != before:
         await _store_change(connection, change.schedule, made, now)
         await actions.record(connection, change.schedule, action, actor, now, detail)
+        await _follow_up(connection, before, change.schedule, now)
     return made
 
 
@@ -206,6 +208,17 @@ async def _store_change(
     await store.save(connection, schedule, fired)
     if schedule.listens_to_system:
         await outcomes.want_all_tasks(connection, True)
+
+
+async def _follow_up(connection: AsyncConnection, before: Schedule, after: Schedule, now: datetime) -> None:
+    """What a change brings with it: other counts, and a limit that is reached already."""
+    if after.enabled and not before.enabled:
+        await outcomes.forget_failures(connection, after.incarnation)
+    if after.definition.max_runs and not before.definition.max_runs:
+        await runs.reserve(connection, after)
+    if after.definition.max_runs:
+        (known,) = await runs.with_runs(connection, [after])
+        await stop_when_used(connection, known, now)
 
 
 async def _locked(connection: AsyncConnection, caller: Caller, schedule_id: str) -> Schedule:

@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scheduler_service.domain.catch_up import Settled
-from scheduler_service.domain.errors import InvalidSchedule, StillCatchingUp
+from scheduler_service.domain.errors import InvalidSchedule, RunsUsedUp, StillCatchingUp
 from scheduler_service.domain.schedule import Definition, Schedule
 
 _TICK = timedelta(microseconds=1)
+
+SCHEDULER: Final = "scheduler"
+"""Who acts when nobody asked."""
 
 MAX_ROUNDS: Final = 10
 """A change settles at most this many plans of 1,000 fires; beyond it the caller repeats later."""
@@ -52,7 +55,12 @@ def disable(schedule: Schedule, now: datetime, note: str, actor: str) -> Change:
 
 
 def enable(schedule: Schedule, now: datetime, note: str, actor: str) -> Change:
-    """Lets it fire again from `now` on; the instants it covered while disabled end PAUSED."""
+    """Lets it fire again from `now` on; the instants it covered while disabled end PAUSED.
+
+    Raises RunsUsedUp when `max_runs` leaves it none.
+    """
+    if not schedule.enabled and schedule.runs_left == 0:
+        raise RunsUsedUp(schedule.schedule_id, schedule.definition.max_runs)
     return _switch(schedule, now, True, note, actor)
 
 
@@ -64,6 +72,12 @@ def _switch(schedule: Schedule, now: datetime, enabled: bool, note: str, actor: 
     change = settle(schedule, now)
     switched = _changed(change.schedule, now, enabled=enabled, note=note, note_actor=actor)
     return Change(_from(switched, switched.watermark), change.settled)
+
+
+def stop(schedule: Schedule, now: datetime, note: str) -> Schedule:
+    """Disables it on the scheduler's own account; what is due but not fired yet is part of the pause."""
+    stopped = _changed(schedule, now, enabled=False, note=note, note_actor=SCHEDULER)
+    return stopped.standing(stopped.watermark, None)
 
 
 def edit(

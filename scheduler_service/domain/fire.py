@@ -22,6 +22,10 @@ class FireKind(IntEnum):
 
 
 class Disposition(IntEnum):
+COUNTED: Final = (FireKind.TIME, FireKind.EVENT)
+"""What `max_runs` and `pause_on_failure` are about; runs by hand and backfills are not."""
+
+
     """What became of a fire; every one but PENDING is final. Numbered as on the wire."""
 
     PENDING = 1

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.events import OUTCOME_TYPES, Event
+from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.jitter import Delay, delay_of
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
@@ -95,6 +96,11 @@ class Schedule:
     updated_at: datetime
     stats: Stats = Stats()
 
+    runs_taken: int = 0
+    """Fires by time and event that reached the queue or are on their way.
+
+    Known of a locked schedule with `max_runs`.
+    """
     @property
     def overlap(self) -> Overlap:
         """The policy in force."""
@@ -126,7 +132,8 @@ class Schedule:
     def due(self, now: datetime, limit: int = FIRES_PER_STEP, *, at_once: bool = False) -> Plan:
         """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled.
 
-        `at_once`: instants that have come and are only delayed by jitter and spread are due as well.
+        Of a schedule with `max_runs` at most as many as are left; once none is, PAUSED as well. `at_once`:
+        instants that have come and are only delayed by jitter and spread are due as well.
         """
         table, made = self.timetable, self.definition
         delay = None if at_once else self._delay(table)
@@ -136,7 +143,11 @@ class Schedule:
 
     def after(self, planned: Plan) -> "Schedule":
         """The schedule once `planned` is recorded."""
-        return self.standing(planned.watermark, planned.next_fire)
+        stands = self.standing(planned.watermark, planned.next_fire)
+        if not self.definition.max_runs:
+            return stands
+        fired = sum(item.disposition is Disposition.PENDING for item in planned.settled)
+        return replace(stands, runs_taken=self.runs_taken + fired)
 
     def settled_until(self, watermark: datetime) -> "Schedule":
         """The schedule with everything up to `watermark` settled. Raises InvalidSchedule."""
@@ -145,6 +156,10 @@ class Schedule:
     def standing(self, watermark: datetime, next_fire: datetime | None) -> "Schedule":
         """The schedule at `watermark`, where `next_fire` is the instant that follows while it is enabled."""
         if next_fire is None or not self.enabled:
+        left = self.runs_left
+        if left == 0:
+            return pause(table, self.watermark, now, delay, used_up(made.max_runs))
+        limit = limit if left is None else min(limit, left)
             return replace(self, watermark=watermark, next_fire=None, due_at=None)
         delay = self._delay(self.timetable) if self.definition.timing.is_delayed else None
         due_at = next_fire if delay is None else next_fire + delay(next_fire)
@@ -170,3 +185,8 @@ def start_watermark(timing: Timing, now: datetime) -> datetime:
     """Where a new definition starts: now, but just before the first of one-shots whose time has passed."""
     times = [spec.at for spec in timing.specs if isinstance(spec, OneShotSpec)]
     return min(now, min(times) - _TICK) if times and len(times) == len(timing.specs) else now
+def used_up(max_runs: int) -> str:
+    """Why an instant or event does not fire any more."""
+    return f"max_runs = {max_runs}: every run is used or on its way"
+
+

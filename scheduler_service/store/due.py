@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
 from scheduler_service.store.rows import schedule_of
+from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -19,7 +20,8 @@ _SCHEDULES = tables.schedules
 async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[Schedule]:
     """At most `limit` due schedules, earliest first, locked; what others have locked is passed over."""
     driver = await raw(connection)
-    return [schedule_of(row) for row in await driver.fetch(SQL["claim_due"], now, limit)]
+    claimed = [schedule_of(row) for row in await driver.fetch(SQL["claim_due"], now, limit)]
+    return await with_runs(connection, claimed)
 
 
 async def advance(

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.events import SYSTEM_TYPES, Event
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store.rows import event_of, schedule_of
+from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -72,7 +73,7 @@ async def lock_listeners(connection: AsyncConnection, types: Iterable[tuple[str,
         [pair[1] for pair in pairs],
         sorted(SYSTEM_TYPES),
     )
-    return [schedule_of(row) for row in rows]
+    return await with_runs(connection, [schedule_of(row) for row in rows])
 
 
 async def link(connection: AsyncConnection, caused: Sequence[tuple[EventKey, int]]) -> None:

@@ -28,6 +28,8 @@ class NewFire:
     key: str
     fire: Fire
     due_task: bytes | None
+    takes_run: bool = False
+    """Whether it is one of the `max_runs` of its schedule, as long as the queue does not keep it out."""
 
 
 async def record(connection: AsyncConnection, fires: Sequence[NewFire], now: datetime) -> list[int | None]:
@@ -123,4 +125,6 @@ def _columns(new: NewFire) -> tuple[object, ...]:
         fire.actor,
         new.due_task,
         shard(new.namespace, fire.schedule_id),
+        new.takes_run,
+        fire.backfill_id,
     )

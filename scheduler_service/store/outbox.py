@@ -75,14 +75,27 @@ class Outbox:
         )
         return [Parcel(*row) for row in rows]
 
-    async def settle(self, verdicts: Sequence[Verdict], now: datetime) -> None:
-        """Settles the fires that are not, and forgets the parcels."""
-        fires = [verdict.fire for verdict in verdicts]
-        dispositions = [int(verdict.disposition) for verdict in verdicts]
-        details = [verdict.detail for verdict in verdicts]
-        await self._database.statement(
-            lambda driver: driver.execute(SQL["settle"], fires, dispositions, details, now)
-        )
+    async def settle(self, verdicts: Sequence[Verdict], now: datetime) -> int:
+        """Settles the fires that are not, and forgets the parcels; returns how many of these there were.
+
+        Fires that take one of the `max_runs` of a schedule are left for `settle_runs`.
+        """
+        arguments = (*_columns(verdicts), now, False)
+        count: int = await self._database.statement(lambda driver: driver.fetchval(SQL["settle"], *arguments))
+        return count
+
+
+async def settle_runs(connection: AsyncConnection, verdicts: Sequence[Verdict], now: datetime) -> None:
+    """Settles fires whichever they are. The schedules of whose `max_runs` they take one are locked."""
+    await (await raw(connection)).fetchval(SQL["settle"], *_columns(verdicts), now, True)
+
+
+def _columns(verdicts: Sequence[Verdict]) -> tuple[list[int], list[int], list[str]]:
+    return (
+        [verdict.fire for verdict in verdicts],
+        [int(verdict.disposition) for verdict in verdicts],
+        [verdict.detail for verdict in verdicts],
+    )
 
 
 async def waiting(

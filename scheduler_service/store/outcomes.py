@@ -1,12 +1,16 @@
 """Outcomes of tasks: what they add to the statistics, and how far they have been applied."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.schedule import Schedule
+from scheduler_service.store.rows import schedule_of
+from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -27,6 +31,7 @@ class Ended:
 
     namespace: str
     task_id: str
+    schedule_id: str
     chain: int
     failed: bool
     succeeded: bool
@@ -58,13 +63,16 @@ async def want_all_tasks(connection: AsyncConnection, wanted: bool) -> None:
     await (await raw(connection)).execute(SQL["want_all_tasks"], CURSOR, wanted)
 
 
-async def count(connection: AsyncConnection, ended: Sequence[Ended]) -> None:
-    """Adds to the statistics of the schedules whose tasks they are, each (task, chain) once for ever."""
+async def count(connection: AsyncConnection, ended: Sequence[Ended]) -> dict[UUID, int]:
+    """Adds to the statistics of the schedules whose tasks they are, each (task, chain) once for ever.
+
+    Returns, for each incarnation that had any, how many failures in a row it had at most.
+    """
     once = {(end.namespace, end.task_id, end.chain): end for end in ended}.values()
     if not once:
-        return
+        return {}
     driver = await raw(connection)
-    await driver.execute(
+    rows = await driver.fetch(
         SQL["count_outcomes"],
         [end.namespace for end in once],
         [end.task_id for end in once],
@@ -74,3 +82,26 @@ async def count(connection: AsyncConnection, ended: Sequence[Ended]) -> None:
         [end.duration // _MS for end in once],
         [end.started_at for end in once],
     )
+    return {row["incarnation"]: row["longest"] for row in rows}
+
+
+async def lock_concerned(
+    connection: AsyncConnection, types: Iterable[tuple[str, str]], schedules: Iterable[tuple[str, str]]
+) -> list[Schedule]:
+    """Enabled schedules that listen to any of the (namespace, type) pairs, and those of the (namespace, id)
+    pairs that failures can disable, locked in order of their ids.
+    """
+    pairs, names = sorted(set(types)), sorted(set(schedules))
+    rows = await (await raw(connection)).fetch(
+        SQL["lock_concerned"],
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+        [name[0] for name in names],
+        [name[1] for name in names],
+    )
+    return await with_runs(connection, [schedule_of(row) for row in rows])
+
+
+async def forget_failures(connection: AsyncConnection, incarnation: UUID) -> None:
+    """Starts to count failures in a row anew. The schedule is locked by this transaction."""
+    await (await raw(connection)).execute(SQL["forget_failures"], incarnation)

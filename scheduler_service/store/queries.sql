@@ -55,34 +55,35 @@ FROM unnest($1::uuid[], $2::bigint[]) AS u(incarnation, made)
 WHERE s.incarnation = u.incarnation
 
 -- name: record_fires
--- Pairwise $1..$18; $19 now, in the order in which they shall be sent; $17 (due_task) null: nothing to send.
+-- Pairwise $1..$20; $21 now, in the order in which they shall be sent; $17 (due_task) null: nothing to send.
 -- A fire that is there already is left alone and not returned.
 WITH item AS MATERIALIZED (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::smallint[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::text[], $12::text[], $13::smallint[],
-        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::smallint[]
+        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::smallint[], $19::boolean[], $20::text[]
     ) WITH ORDINALITY AS u(
         namespace, schedule_id, incarnation, generation, kind, key, fire_id,
         nominal_at, last_nominal_at, count, local_time, utc_offset, disposition,
-        detail, event, actor, due_task, shard, place
+        detail, event, actor, due_task, shard, takes_run, backfill_id, place
     )
 ), made AS (
     INSERT INTO scheduler.fires (
         namespace, schedule_id, incarnation, generation, kind, key, fire_id, nominal_at, last_nominal_at,
-        count, local_time, utc_offset, fired_at, disposition, detail, settled_at, event, actor
+        count, local_time, utc_offset, fired_at, disposition, detail, settled_at, event, actor, backfill_id
     )
     SELECT namespace, schedule_id, incarnation, generation, kind, key, fire_id, nominal_at, last_nominal_at,
-        count, local_time, utc_offset, $19, disposition, detail,
-        CASE WHEN disposition = 1 THEN NULL ELSE $19::timestamptz END, event, actor
+        count, local_time, utc_offset, $21, disposition, detail,
+        CASE WHEN disposition = 1 THEN NULL ELSE $21::timestamptz END, event, actor, backfill_id
     FROM item ORDER BY place
     ON CONFLICT (incarnation, kind, key) DO NOTHING
     RETURNING id, incarnation, kind, key
 ), queued AS (
     INSERT INTO scheduler.outbox (
-        fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at
+        fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at, run_of
     )
-    SELECT made.id, shard, namespace, schedule_id, fire_id, nominal_at, due_task, $19
+    SELECT made.id, shard, namespace, schedule_id, fire_id, nominal_at, due_task, $21,
+        CASE WHEN takes_run THEN incarnation END
     FROM made JOIN item USING (incarnation, kind, key)
     WHERE due_task IS NOT NULL
 )
@@ -109,17 +110,55 @@ ORDER BY fire
 LIMIT $4
 
 -- name: settle
--- Pairwise: $1 fires, $2 dispositions, $3 details; $4 now. A fire is settled once; the outbox forgets it in
--- the same transaction.
-WITH locked AS MATERIALIZED (
-    SELECT id FROM scheduler.fires WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
-), gone AS (
-    DELETE FROM scheduler.outbox WHERE fire = ANY ($1::bigint[])
+-- Pairwise: $1 fires, $2 dispositions, $3 details; $4 now; $5 whether those as well that take one of the
+-- max_runs of a schedule, which is locked then. A fire is settled once; the outbox forgets it in the same
+-- transaction. Fires by time and event that reached the queue are counted. Returns how many were there.
+WITH gone AS (
+    DELETE FROM scheduler.outbox WHERE fire = ANY ($1::bigint[]) AND (run_of IS NULL OR $5) RETURNING fire
+), locked AS MATERIALIZED (
+    SELECT id FROM scheduler.fires WHERE id = ANY (ARRAY(SELECT fire FROM gone)) ORDER BY id FOR NO KEY UPDATE
+), settled AS (
+    UPDATE scheduler.fires f
+    SET disposition = v.disposition, detail = v.detail, settled_at = $4
+    FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS v(fire, disposition, detail)
+    WHERE f.id = v.fire AND f.id = ANY (ARRAY(SELECT id FROM locked)) AND f.disposition = 1
+    RETURNING f.incarnation, f.kind, f.disposition
+), ran AS MATERIALIZED (
+    SELECT incarnation, count(*) AS runs FROM settled
+    WHERE kind IN (1, 2) AND disposition = 2
+    GROUP BY incarnation
+), counters AS MATERIALIZED (
+    SELECT incarnation FROM scheduler.stats
+    WHERE incarnation = ANY (ARRAY(SELECT incarnation FROM ran))
+    ORDER BY incarnation
+    FOR NO KEY UPDATE
+), counted AS (
+    UPDATE scheduler.stats s SET run_count = s.run_count + ran.runs
+    FROM ran
+    WHERE s.incarnation = ran.incarnation AND s.incarnation = ANY (ARRAY(SELECT incarnation FROM counters))
 )
-UPDATE scheduler.fires f
-SET disposition = v.disposition, detail = v.detail, settled_at = $4
-FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS v(fire, disposition, detail)
-WHERE f.id = v.fire AND f.id = ANY (ARRAY(SELECT id FROM locked)) AND f.disposition = 1
+SELECT count(*) FROM gone
+
+-- name: lock_run_out
+-- $1 fires. The schedules of whose max_runs they take one, in the order of their locks.
+SELECT s.* FROM scheduler.schedules s
+WHERE s.incarnation = ANY (ARRAY(
+    SELECT run_of FROM scheduler.outbox WHERE fire = ANY ($1::bigint[]) AND run_of IS NOT NULL
+))
+ORDER BY s.namespace, s.schedule_id
+FOR NO KEY UPDATE
+
+-- name: runs_taken
+-- $1 incarnations, which are locked. Fires by time and event that reached the queue, and those on their way.
+SELECT s.incarnation, s.run_count,
+    (SELECT count(*) FROM scheduler.outbox o WHERE o.run_of = s.incarnation) AS pending
+FROM scheduler.stats s WHERE s.incarnation = ANY ($1::uuid[])
+
+-- name: reserve_runs
+-- $1 incarnation, which is locked and has just got max_runs: its fires on their way count from now on.
+UPDATE scheduler.outbox o SET run_of = f.incarnation
+FROM scheduler.fires f
+WHERE f.id = o.fire AND f.incarnation = $1 AND f.kind IN (1, 2) AND o.run_of IS NULL
 
 -- name: drop_unsent
 -- $1 namespace, $2 schedule_id, $3 detail, $4 now, $5 disposition. What was never sent is settled; its
@@ -174,13 +213,16 @@ UPDATE scheduler.cursors SET cursor = $2, updated_at = $3 WHERE name = $1
 UPDATE scheduler.cursors SET all_tasks = $2 WHERE name = $1 AND all_tasks <> $2
 
 -- name: count_outcomes
--- Pairwise: $1 namespaces, $2 task ids, $3 chains, $4 failed, $5 succeeded, $6 duration in ms, $7 start of the
--- last attempt. Each (task, chain) counts once: fires.chain remembers the last one. Later chains are redrives,
--- which do not count as executions of the schedule.
+-- Pairwise, in the order in which they came: $1 namespaces, $2 task ids, $3 chains, $4 failed, $5 succeeded,
+-- $6 duration in ms, $7 start of the last attempt. Each (task, chain) counts once: fires.chain remembers the
+-- last one. Later chains are redrives, which do not count as executions of the schedule. Failures in a row are
+-- those of fires by time and event; a success cuts them into stretches, of which the first goes on from what
+-- was stored. Returns for each schedule how many in a row it had at most, when it had any.
 WITH counted AS MATERIALIZED (
-    SELECT f.id, f.incarnation, o.*
+    SELECT f.id, f.incarnation, f.kind, o.*
     FROM unnest($1::text[], $2::text[], $3::int[], $4::boolean[], $5::boolean[], $6::bigint[],
-        $7::timestamptz[]) AS o(namespace, task_id, chain, failed, succeeded, duration_ms, started_at)
+        $7::timestamptz[]) WITH ORDINALITY
+        AS o(namespace, task_id, chain, failed, succeeded, duration_ms, started_at, place)
     JOIN scheduler.fires f ON f.fire_id = o.task_id AND f.namespace = o.namespace AND f.fire_id <> ''
     WHERE f.chain < o.chain
     ORDER BY f.id
@@ -196,14 +238,58 @@ WITH counted AS MATERIALIZED (
         coalesce(sum(duration_ms) FILTER (WHERE succeeded AND chain = 1), 0) AS duration_ms,
         max(started_at) AS started_at
     FROM counted GROUP BY incarnation
+), stretches AS (
+    SELECT incarnation, stretch, count(*) FILTER (WHERE failed) AS failures
+    FROM (
+        SELECT incarnation, failed,
+            count(*) FILTER (WHERE succeeded) OVER (PARTITION BY incarnation ORDER BY place) AS stretch
+        FROM counted WHERE chain = 1 AND kind IN (1, 2)
+    ) placed
+    GROUP BY incarnation, stretch
+), counters AS MATERIALIZED (
+    SELECT incarnation, failures_in_row FROM scheduler.stats
+    WHERE incarnation = ANY (ARRAY(SELECT incarnation FROM sums))
+    ORDER BY incarnation
+    FOR NO KEY UPDATE
+), in_row AS MATERIALIZED (
+    SELECT incarnation, max(failures) AS longest, (array_agg(failures ORDER BY stretch DESC))[1] AS last
+    FROM (
+        SELECT incarnation, stretch,
+            stretches.failures + CASE WHEN stretch = 0 THEN counters.failures_in_row ELSE 0 END AS failures
+        FROM stretches JOIN counters USING (incarnation)
+    ) continued
+    GROUP BY incarnation
+), added AS (
+    UPDATE scheduler.stats s
+    SET execution_count = s.execution_count + sums.ended,
+        failure_count = s.failure_count + sums.failed,
+        success_count = s.success_count + sums.succeeded,
+        success_ms = s.success_ms + sums.duration_ms,
+        last_execute_at = greatest(s.last_execute_at, sums.started_at),
+        failures_in_row = coalesce(in_row.last, s.failures_in_row)
+    FROM sums LEFT JOIN in_row USING (incarnation)
+    WHERE s.incarnation = sums.incarnation
 )
-UPDATE scheduler.stats s
-SET execution_count = s.execution_count + sums.ended,
-    failure_count = s.failure_count + sums.failed,
-    success_count = s.success_count + sums.succeeded,
-    success_ms = s.success_ms + sums.duration_ms,
-    last_execute_at = greatest(s.last_execute_at, sums.started_at)
-FROM sums WHERE s.incarnation = sums.incarnation
+SELECT incarnation, longest FROM in_row WHERE longest > 0
+
+-- name: lock_concerned
+-- Pairwise: $1 namespaces, $2 types; $3 namespaces, $4 schedule ids. Enabled schedules that listen to any of the
+-- types, and those of the ids that failures can disable, in one order of locks.
+SELECT s.* FROM scheduler.schedules s
+WHERE s.enabled AND s.incarnation = ANY (ARRAY(
+    SELECT incarnation FROM scheduler.schedules
+    WHERE enabled AND event_type IS NOT NULL
+      AND (namespace, event_type) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    UNION
+    SELECT incarnation FROM scheduler.schedules
+    WHERE pause_on_failure > 0 AND (namespace, schedule_id) IN (SELECT * FROM unnest($3::text[], $4::text[]))
+))
+ORDER BY s.namespace, s.schedule_id
+FOR NO KEY UPDATE
+
+-- name: forget_failures
+-- $1 incarnation.
+UPDATE scheduler.stats SET failures_in_row = 0 WHERE incarnation = $1 AND failures_in_row > 0
 
 -- name: created_before
 -- $1 namespace, $2 request ids. The rows as they were when the requests created them.

@@ -24,6 +24,7 @@ from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
 from scheduler_service.store.rows import columns_of, labels_text, schedule_of
+from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -54,10 +55,13 @@ async def page(
 
 
 async def lock(connection: AsyncConnection, namespace: str, schedule_id: str) -> Schedule | None:
-    """As it is now, locked until the transaction ends; without statistics."""
+    """As it is now, locked until the transaction ends; without statistics, runs apart."""
     driver = await raw(connection)
     row = await driver.fetchrow(SQL["lock_schedule"], namespace, schedule_id)
-    return None if row is None else schedule_of(row)
+    if row is None:
+        return None
+    (locked,) = await with_runs(connection, [schedule_of(row)])
+    return locked
 
 
 async def save(connection: AsyncConnection, schedule: Schedule, made: int = 0) -> None:

@@ -201,7 +201,8 @@ fires = Table(
 )
 
 # What waits for the queue's verdict: one row per PENDING fire, deleted in the transaction that settles it.
-# `sent_at` is set before the first sending: from then on only a verdict may remove the row.
+# `sent_at` is set before the first sending: from then on only a verdict may remove the row. `run_of` is the
+# incarnation of a schedule with max_runs of which the fire takes one.
 outbox = Table(
     "outbox",
     metadata,
@@ -214,8 +215,10 @@ outbox = Table(
     Column("due_task", LargeBinary, nullable=False),
     _instant("created_at"),
     _instant("sent_at", nullable=True),
+    Column("run_of", UUID),
     CheckConstraint(f"shard BETWEEN 0 AND {SHARDS - 1}", name="shard_in_range"),
     Index("outbox_unsent", "shard", "fire", postgresql_where=text("sent_at IS NULL")),
+    Index("outbox_runs", "run_of", postgresql_where=text("run_of IS NOT NULL")),
     postgresql_with={"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.05"},
 )
 

@@ -96,7 +96,7 @@ class Replica:
         self.due = DueLoop(database, clock, signals, metrics)
         shards = Shards(self.locks)
         self.handover = Handover(self.outbox, shards, queue, self.window, clock, signals, metrics, Health())
-        self.settling = Settling(self.outbox, self.window, clock, signals, metrics)
+        self.settling = Settling(database, self.outbox, self.window, clock, signals, metrics)
         self.outcomes = OutcomeFollower(database, self.locks, queue, clock, signals, metrics, patience=0.2)
         self.maintenance = Maintenance(database, clock, signals, metrics)
 

@@ -149,10 +149,12 @@ CREATE TABLE scheduler.outbox (
     due_task bytea NOT NULL,
     created_at timestamptz NOT NULL,
     sent_at timestamptz,
+    run_of uuid,
     PRIMARY KEY (fire),
     CONSTRAINT shard_in_range CHECK (shard BETWEEN 0 AND 15)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX outbox_unsent ON scheduler.outbox (shard, fire) WHERE sent_at IS NULL;
+CREATE INDEX outbox_runs ON scheduler.outbox (run_of) WHERE run_of IS NOT NULL;
 """
 
 EVENTS = """
