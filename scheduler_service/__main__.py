@@ -28,6 +28,7 @@ from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.creating import Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.events import Publisher
+from scheduler_service.app.gatherings import Gatherings
 from scheduler_service.app.handover import Handover
 from scheduler_service.app.ledger import Ledger
 from scheduler_service.app.maintenance import Maintenance
@@ -114,6 +115,7 @@ class Scheduler:
     async def _work(self) -> None:
         database, clock, signals, metrics = self._background, self._clock, self._signals, self._metrics
         outbox, window, queue = Outbox(database), Window(), QueueClient(self._channel)
+        gatherings = Gatherings(database, clock, signals)
         due = DueLoop(database, clock, signals, metrics)
         handover = Handover(
             outbox, Shards(self._locks), queue, window, clock, signals, metrics, self.server.health
@@ -124,6 +126,7 @@ class Scheduler:
         loops = [
             Loop("due schedules", due.step, POLL, signals.due),
             Loop("hand-over", handover.step, POLL, signals.outbox),
+            Loop("gathered events", gatherings.step, POLL, signals.gatherings),
             Loop("verdicts", settling.step, POLL, signals.verdicts),
             Loop("outcomes", outcomes.step, POLL, signals.triggers),
             Loop("maintenance", maintenance.step, HOUSEKEEPING),

@@ -1,28 +1,21 @@
 """Events come in and fire the schedules that listen to them."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from scheduler_service.app import due_task, firing
+from scheduler_service.app.listeners import fire_listeners
 from scheduler_service.app.metrics import SchedulerMetrics
-from scheduler_service.app.runs import Budgets
 from scheduler_service.app.signals import Signals
-from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.errors import EventReused
 from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Fire
-from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import events as store
 from scheduler_service.store import fires
-from scheduler_service.store.due import mark_invalid
 from scheduler_service.store.events import EventKey, key_of
 from service_kit.clock import Clock
 from service_kit.group import GroupCommit
-from service_kit.logs import logger
 from service_kit.postgres import AsyncConnection, Database
-
-log = logger(__name__)
 
 
 class Published(NamedTuple):
@@ -38,6 +31,8 @@ class Publishing(NamedTuple):
 
     event: Event
     actor: str
+    has_time: bool
+    """Whether its time was given."""
 
 
 class Publisher:
@@ -50,21 +45,28 @@ class Publisher:
         self._metrics = metrics
         self._group = GroupCommit(self._flush, limit=100)
 
-    async def publish(self, event: Event, actor: str) -> Published:
-        """Repeating it with the same source and id adds nothing and returns the fires of the first call."""
-        return await self._group.submit(Publishing(event, actor))
+    async def publish(self, event: Event, actor: str, *, has_time: bool = True) -> Published:
+        """Repeating it with the same source and id adds nothing and returns the fires of the first call.
+
+        Raises EventReused when that call was about something else.
+        """
+        answer = await self._group.submit(Publishing(event, actor, has_time))
+        if isinstance(answer, EventReused):
+            raise answer
+        return answer
 
     async def close(self) -> None:
         """Returns when everything submitted before is stored."""
         await self._group.close()
 
-    async def _flush(self, items: list[Publishing]) -> list[Published]:
+    async def _flush(self, items: list[Publishing]) -> list[Published | EventReused]:
         now = self._clock.now()
         unique = list({key_of(item.event): item for item in reversed(items)}.values())[::-1]
         stored = await self._database.unit(lambda connection: self._store(connection, unique, now))
         made = [fire for published in stored.values() if published.created for fire in published.fires]
         if made:
             self._signals.fires_made()
+            self._signals.gatherings.set()
             self._metrics.recorded(made, now)
         firsts = {id(item) for item in unique}
         return [_answer(item, stored, first=id(item) in firsts) for item in items]
@@ -74,7 +76,7 @@ class Publisher:
     ) -> dict[EventKey, Published]:
         types = {(item.event.namespace, item.event.type) for item in items}
         listeners = await store.lock_listeners(connection, types)
-        new = await store.record(connection, items, now)
+        new = await store.record(connection, [(item.event, item.actor) for item in items], now)
         created = [item.event for item in items if key_of(item.event) in new]
         fired = await fire_listeners(connection, created, listeners, now)
         published = {
@@ -82,43 +84,6 @@ class Publisher:
         }
         repeated = [key_of(item.event) for item in items if key_of(item.event) not in new]
         return published | await _published_before(connection, repeated)
-
-
-async def fire_listeners(
-    connection: AsyncConnection, events: Sequence[Event], listeners: Sequence[Schedule], now: datetime
-) -> list[list[Fire]]:
-    """Fires, for each event that is new, every one of the listeners that hears it, in order of their ids.
-
-    The listeners are locked by this transaction.
-    """
-    readable = [listener for listener in listeners if await _is_readable(connection, listener)]
-    budgets = Budgets(readable)
-    made = [
-        (place, budgets.take(firing.by_event(listener, event, now), now))
-        for place, event in enumerate(events)
-        for listener in readable
-        if listener.hears(event)
-    ]
-    numbers = await fires.record(connection, [new for _, new in made], now)
-    recorded = [(place, new, number) for (place, new), number in zip(made, numbers, strict=True) if number]
-    await store.link(connection, [(key_of(events[place]), number) for place, _, number in recorded])
-    await store.count_fires(connection, Counter(new.incarnation for _, new, _ in recorded))
-    return [[new.fire for at, new, _ in recorded if at == place] for place in range(len(events))]
-
-
-async def _is_readable(connection: AsyncConnection, listener: Schedule) -> bool:
-    """A listener that cannot be read is reported and never stops the others."""
-    try:
-        due_task.template(listener.definition.template)
-    except InvalidSchedule as error:
-        log.error(
-            "schedule cannot be read and does not fire",
-            schedule_id=listener.schedule_id,
-            reason=error.message,
-        )
-        await mark_invalid(connection, listener, error.message)
-        return False
-    return True
 
 
 async def _published_before(
@@ -135,7 +100,19 @@ async def _published_before(
     }
 
 
-def _answer(item: Publishing, stored: dict[EventKey, Published], *, first: bool) -> Published:
+def _answer(item: Publishing, stored: dict[EventKey, Published], *, first: bool) -> Published | EventReused:
     """Of several calls with one event in a group, the first one created it."""
     published = stored[key_of(item.event)]
-    return published if first else published._replace(created=False)
+    if first and published.created:
+        return published
+    if not is_same(item, published.event):
+        return EventReused(item.event.source, item.event.event_id)
+    return published._replace(created=False)
+
+
+def is_same(item: Publishing, stored: Event) -> bool:
+    """Whether it says what was stored under its id; a time that was not given says nothing."""
+    event = item.event
+    return (event.type, event.subject, event.data) == (stored.type, stored.subject, stored.data) and (
+        not item.has_time or event.time == stored.time
+    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from scheduler_service.app import due_task
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule
-from scheduler_service.domain.events import Event, event_disposition
+from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import (
     COUNTED,
     Disposition,
@@ -15,6 +15,7 @@ from scheduler_service.domain.fire import (
     FireKind,
     event_key,
     fire_id,
+    replay_key,
     time_key,
 )
 from scheduler_service.domain.overlap import Overlap
@@ -34,6 +35,18 @@ class _Cause:
     actor: str = ""
     depth: int = 0
     payload: bytes = field(default=b"", repr=False)
+    waits: bool = False
+    """Whether it is sent later, with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """What a trigger makes of an event: PENDING, with a payload or waiting for others, or settled at once."""
+
+    disposition: Disposition
+    detail: str = ""
+    payload: bytes = field(default=b"", repr=False)
+    waits: bool = False
 
 
 def by_time(schedule: Schedule, settled: Settled, now: datetime) -> NewFire:
@@ -42,12 +55,25 @@ def by_time(schedule: Schedule, settled: Settled, now: datetime) -> NewFire:
     return _new(schedule, settled, cause, now)
 
 
-def by_event(schedule: Schedule, event: Event, now: datetime) -> NewFire:
-    """What a schedule makes of an event that it listens to; its nominal instant is now."""
-    disposition, detail = event_disposition(event.depth)
-    key = event_key(event.source, event.event_id)
-    cause = _Cause(FireKind.EVENT, key, schedule.overlap, event=key, depth=event.depth, payload=event.data)
-    return _new(schedule, Settled(now, disposition, detail), cause, now)
+def by_event(
+    schedule: Schedule, event: Event, now: datetime, made: EventOutcome, *, replay: str = "", actor: str = ""
+) -> NewFire:
+    """What becomes of an event that a schedule hears; its nominal instant is now.
+
+    `replay` names the replay that it is part of, and `actor` who asked for that.
+    """
+    name = event_key(event.source, event.event_id)
+    cause = _Cause(
+        FireKind.EVENT,
+        replay_key(replay, name) if replay else name,
+        schedule.overlap,
+        event=name,
+        actor=actor,
+        depth=event.depth,
+        payload=made.payload,
+        waits=made.waits,
+    )
+    return _new(schedule, Settled(now, made.disposition, made.detail), cause, now)
 
 
 def by_hand(schedule: Schedule, key: str, overlap: Overlap, actor: str, now: datetime) -> NewFire:
@@ -59,7 +85,7 @@ def by_hand(schedule: Schedule, key: str, overlap: Overlap, actor: str, now: dat
 def _new(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> NewFire:
     fire = _fire(schedule, settled, cause, now)
     task = None
-    if fire.disposition is Disposition.PENDING:
+    if fire.disposition is Disposition.PENDING and not cause.waits:
         task = due_task.encode(
             schedule,
             fire.fire_id,

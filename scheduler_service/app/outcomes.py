@@ -11,7 +11,7 @@ from uuid import UUID
 
 from batonpass.queue.v1 import intake_service_pb2 as pb
 
-from scheduler_service.app.events import fire_listeners
+from scheduler_service.app.listeners import fire_listeners, hearers
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.outcome import ended_of, event_of
 from scheduler_service.app.queue_client import CursorTooOld, OutcomeStream, QueueUnavailable
@@ -190,7 +190,7 @@ async def _emit(
 ) -> list[Fire]:
     """Emits events where somebody listens, and fires who does."""
     listeners = [schedule for schedule in concerned if schedule.listened_type is not None]
-    heard = [event for event in events if any(listener.hears(event) for listener in listeners)]
+    heard = [event for event in events if hearers(event, listeners, now)]
     if not heard:
         return []
     new = await event_store.record(connection, [(event, SCHEDULER) for event in heard], now)

@@ -29,6 +29,8 @@ class Signals:
         """There is something to hand over, or room for more of it."""
         self.triggers = triggers or asyncio.Event()
         """Which outcomes are wanted may have changed."""
+        self.gatherings = asyncio.Event()
+        """Events that were gathered may come due sooner than was known."""
         self.verdicts = asyncio.Event()
         """The queue has answered."""
         self.sends_all = False

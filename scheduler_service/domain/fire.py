@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 LONGEST_ID: Final = 128
@@ -63,6 +64,11 @@ def time_key(nominal: datetime) -> str:
 def event_key(source: str, event_id: str) -> str:
     """Key of a fire by an event. A source has no spaces, so two events never share a key."""
     return f"{source} {event_id}"
+
+
+def replay_key(request_id: str, event: str) -> str:
+    """Key of a fire by a replay of an event, given by its key. No source is empty, so none begins like it."""
+    return f" {quote(request_id, safe='')} {event}"
 
 
 def fire_id(schedule_id: str, nominal: datetime, identity: FireKey) -> str:

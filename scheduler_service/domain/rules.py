@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from scheduler_service.domain import trigger
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
@@ -32,6 +33,10 @@ def check_definition(definition: Definition, seed: str = "") -> None:
     `seed` is the schedule's id.
     """
     check_timing(definition.timing, seed)
+    event = definition.timing.event
+    if event is not None and event.payload_template and definition.has_payload:
+        rule = "the schedule has a payload of its own; give only one of the two"
+        raise InvalidSchedule("specs[0].event.payload_template", rule)
     overlap = effective_overlap(definition.overlap, definition.timing)
     if definition.catch_up is CatchUp.ALL and overlap not in _LISTS_ALL:
         rule = f"ALL needs the overlap policy BUFFER_ALL or ALLOW_ALL, not {overlap.name}"
@@ -79,6 +84,8 @@ _KIND_FIELDS: Final[dict[type[Spec], str]] = {
 
 
 def _check_kind(spec: Spec) -> None:
+    if isinstance(spec, EventSpec):
+        trigger.check(spec)
     if isinstance(spec, IntervalSpec):
         _check_interval(spec)
     if isinstance(spec, OneShotSpec) and not is_within_reach(spec.at):

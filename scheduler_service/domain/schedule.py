@@ -14,6 +14,7 @@ from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
 from scheduler_service.domain.spec import OneShotSpec
 from scheduler_service.domain.timetable import Timetable, timetable
 from scheduler_service.domain.timing import Timing
+from scheduler_service.domain.type_pattern import hears_type
 
 DEFAULT_WINDOW: Final = timedelta(hours=1)
 DEFAULT_ZONE: Final = "UTC"
@@ -122,12 +123,18 @@ class Schedule:
         event = self.definition.timing.event
         return None if event is None else event.type
 
-    def hears(self, event: Event) -> bool:
-        """Whether `event` triggers it: of its type and, when a task made it, not from before it listened."""
+    def hears(self, event: Event, now: datetime) -> bool:
+        """Whether it listens to `event`, which comes in now: to its type, from its start to its end.
+
+        An event that a task made is not heard when it is from before the schedule listened.
+        """
+        timing = self.definition.timing
         if not self.enabled or self.invalid_reason or self.namespace != event.namespace:
             return False
+        if (timing.start and now < timing.start) or (timing.end and now > timing.end):
+            return False
         is_new = event.depth == 0 or event.time >= self.watermark
-        return is_new and self.listened_type == event.type
+        return is_new and timing.event is not None and hears_type(timing.event.type, event.type)
 
     def due(self, now: datetime, limit: int = FIRES_PER_STEP, *, at_once: bool = False) -> Plan:
         """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled.

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from scheduler_service.app.creating import Creation, Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.events import Publisher
+from scheduler_service.app.gatherings import Gatherings
 from scheduler_service.app.handover import Handover
 from scheduler_service.app.ledger import Ledger
 from scheduler_service.app.maintenance import Maintenance
@@ -94,6 +95,7 @@ class Replica:
         self.ledger = Ledger(database, clock)
         self.publisher = Publisher(database, clock, signals, metrics)
         self.due = DueLoop(database, clock, signals, metrics)
+        self.gatherings = Gatherings(database, clock, signals)
         shards = Shards(self.locks)
         self.handover = Handover(self.outbox, shards, queue, self.window, clock, signals, metrics, Health())
         self.settling = Settling(database, self.outbox, self.window, clock, signals, metrics)
