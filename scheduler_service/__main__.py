@@ -27,6 +27,7 @@ from scheduler_service.api.template_service import TemplateService
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.creating import Creator
 from scheduler_service.app.due import DueLoop
+from scheduler_service.app.event_log import EventLog
 from scheduler_service.app.events import Publisher
 from scheduler_service.app.gatherings import Gatherings
 from scheduler_service.app.handover import Handover
@@ -36,6 +37,7 @@ from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.outcomes import OutcomeFollower
 from scheduler_service.app.preview import Preview
 from scheduler_service.app.queue_client import QueueClient
+from scheduler_service.app.replays import Replays
 from scheduler_service.app.schedules import Schedules
 from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
@@ -154,7 +156,9 @@ class Scheduler:
             ),
         )
         server.add(add_TemplateServiceServicer_to_server, TemplateService(templates))
-        server.add(add_EventServiceServicer_to_server, EventService(self._publisher, clock))
+        replays = Replays(database, clock, signals, self._metrics)
+        events = EventService(self._publisher, EventLog(database, clock), replays, clock)
+        server.add(add_EventServiceServicer_to_server, events)
         return server
 
     def _database(self, use: str, size: int) -> Database:

@@ -69,7 +69,8 @@ async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
         ),
     )
     server.add(add_TemplateServiceServicer_to_server, TemplateService(replica.templates))
-    server.add(add_EventServiceServicer_to_server, EventService(replica.publisher, clock))
+    events = EventService(replica.publisher, replica.event_log, replica.replays, clock)
+    server.add(add_EventServiceServicer_to_server, events)
     address = await server.start(insecure_dev=True)
     async with grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS) as channel:
         yield Api(channel)

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from scheduler_service.app.creating import Creation, Creator
 from scheduler_service.app.due import DueLoop
+from scheduler_service.app.event_log import EventLog
 from scheduler_service.app.events import Publisher
 from scheduler_service.app.gatherings import Gatherings
 from scheduler_service.app.handover import Handover
@@ -19,6 +20,7 @@ from scheduler_service.app.maintenance import Maintenance
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.outcomes import OutcomeFollower
 from scheduler_service.app.queue_client import QueueClient
+from scheduler_service.app.replays import Replays
 from scheduler_service.app.schedules import Schedules
 from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
@@ -94,6 +96,8 @@ class Replica:
         self.templates = Templates(database, clock, signals, metrics)
         self.ledger = Ledger(database, clock)
         self.publisher = Publisher(database, clock, signals, metrics)
+        self.event_log = EventLog(database, clock)
+        self.replays = Replays(database, clock, signals, metrics)
         self.due = DueLoop(database, clock, signals, metrics)
         self.gatherings = Gatherings(database, clock, signals)
         shards = Shards(self.locks)
