@@ -25,7 +25,7 @@ from typing import ClassVar, Final
 
 from croniter import CroniterError, croniter
 
-from scheduler_service.domain.cron_dates import LAST_YEAR, Dates
+from scheduler_service.domain.cron_dates import FIRST_YEAR, LAST_YEAR, Dates
 from scheduler_service.domain.cron_days import SHAPES, DaysOfMonth, DaysOfWeek
 from scheduler_service.domain.cron_every import every
 from scheduler_service.domain.cron_fields import (
@@ -96,6 +96,8 @@ class Cron:
             found = self.times.at_or_before(wall.time())
             if found is not None:
                 return datetime.combine(today, found)
+        if today.year < FIRST_YEAR:
+            return None
         day = self.dates.at_or_before(today - _DAY)
         return None if day is None else datetime.combine(day, self.times.last)
 

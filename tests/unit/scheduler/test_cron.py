@@ -177,6 +177,7 @@ def test_search_ends_with_the_years_1900_and_8999() -> None:
         assert parse(expression).at_or_after(datetime(8999, 12, 31, 12)) is None
         assert parse(expression).at_or_after(datetime(9999, 12, 31, 23, 59, 59)) is None
         assert parse(expression).at_or_before(datetime(1899, 12, 31, 12)) is None
+        assert parse(expression).at_or_before(datetime(1, 1, 1)) is None
     assert parse("0 0 * * *").at_or_after(datetime(1, 1, 1)) == datetime(1900, 1, 1)
     assert parse("0 0 * * *").at_or_before(datetime(9999, 12, 31)) == datetime(8999, 12, 31)
 
