@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pytest
 from batonpass.queue.v1.task_pb2 import TaskTemplate
 from batonpass.scheduler.v1 import schedule_pb2 as pb
 from batonpass.scheduler.v1 import template_service_pb2 as template_pb
@@ -84,9 +83,8 @@ async def test_versions_are_read_and_listed(api: Api) -> None:
     ).reason == "SCHEDULE_TEMPLATE_NOT_FOUND"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field", "rule"),
-    [
+async def test_what_makes_no_valid_schedule_is_refused(api: Api) -> None:
+    for wrong, field, rule in (
         (template(handler="dump ${tabel}"), "template.body.template.handler", "no parameter 'tabel'"),
         (template(handler="dump ${"), "template.body.template.handler", "$${"),
         (template("0 ${hour} 31 2 *"), "template.body.specs[0].cron.expression", ""),
@@ -96,11 +94,9 @@ async def test_versions_are_read_and_listed(api: Api) -> None:
         (template(handler=" "), "template.body.template", "handler"),
         (template(body=pb.Schedule(labels={"a": "b"})), "template.body.labels", "its own"),
         (template(parameters=[template_pb.TemplateParameter(name="a-b")]), "template.parameters[0].name", ""),
-    ],
-)  # fmt: skip
-async def test_what_makes_no_valid_schedule_is_refused(api: Api, wrong: Any, field: str, rule: str) -> None:
-    violations = (await refused(api.PutScheduleTemplate(template=wrong), INVALID)).violations
-    assert rule in violations[field]
+    ):  # fmt: skip
+        violations = (await refused(api.PutScheduleTemplate(template=wrong), INVALID)).violations
+        assert rule in violations[field]
 
 
 async def test_a_body_is_not_tried_out_without_a_value_for_each_parameter(api: Api) -> None:
@@ -147,18 +143,15 @@ async def test_places_are_filled_in_everywhere_and_nowhere_twice(api: Api) -> No
     assert json.loads(stored.schedule.template.payload) == {"text": values["text"], "n": 17}
 
 
-@pytest.mark.parametrize(
-    ("asked", "field", "rule"),
-    [
+async def test_what_does_not_fit_the_version_is_refused(api: Api) -> None:
+    await put(api)
+    for asked, field, rule in (
         (made(tabel="x"), 'schedule.source.parameters["tabel"]', "no parameter"),
         (made(hour="4"), "schedule.source.parameters", "must have table"),
         (made(table="orders", hour="99"), "schedule.source", "specs[0].cron.expression"),
         (schedule(source=made().source), "schedule.specs", "must be empty"),
-    ],
-)
-async def test_what_does_not_fit_the_version_is_refused(api: Api, asked: Any, field: str, rule: str) -> None:
-    await put(api)
-    assert rule in (await refused(api.CreateSchedule(schedule=asked), INVALID)).violations[field]
+    ):
+        assert rule in (await refused(api.CreateSchedule(schedule=asked), INVALID)).violations[field]
     await refused(api.CreateSchedule(schedule=made(version=7)), NOT_FOUND)
 
 

@@ -46,7 +46,9 @@ class ScheduleTemplate(_message.Message):
     """Schedules that are made of this version. Output only."""
     @_builtins.property
     def body(self) -> _schedule_pb2.Schedule:
-        """What a schedule is made of. In every text, `${name}` becomes the value of a parameter; `$${` stands for `${`. `schedule_id`, labels, `disabled` and `source` stay empty."""
+        """What a schedule is made of. In every text, and in a payload that is text, `${name}` becomes the value of a parameter; `$${` stands for `${`. In JSON (payload, pattern
+        and payload template) a value is escaped as it stands within quotes. `schedule_id`, labels, `disabled` and `source` stay empty.
+        """
 
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateParameter]:
@@ -93,7 +95,7 @@ class TemplateParameter(_message.Message):
     default: _builtins.str
     """Value when none is given. Default: a value must be given."""
     example: _builtins.str
-    """A value to check the body with when there is no default."""
+    """A value to check the body with when there is no default. A body with a parameter that has neither is checked when a schedule is made of it."""
     def __init__(
         self,
         *,

@@ -48,7 +48,8 @@ class TemplateServiceStub:
     UpgradeSchedules: _grpc.UnaryUnaryMultiCallable[_template_service_pb2.UpgradeSchedulesRequest, _template_service_pb2.UpgradeSchedulesResponse]
     """Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
 
-    Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter.
+    Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
+    and for more than 2,000 schedules at once.
     """
 
 @_typing.type_check_only
@@ -71,7 +72,8 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     UpgradeSchedules: _aio.UnaryUnaryMultiCallable[_template_service_pb2.UpgradeSchedulesRequest, _template_service_pb2.UpgradeSchedulesResponse]  # type: ignore[assignment]
     """Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
 
-    Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter.
+    Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
+    and for more than 2,000 schedules at once.
     """
 
 class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -121,7 +123,8 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_template_service_pb2.UpgradeSchedulesResponse, _abc.Awaitable[_template_service_pb2.UpgradeSchedulesResponse]]:
         """Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
 
-        Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter.
+        Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
+        and for more than 2,000 schedules at once.
         """
 
 def add_TemplateServiceServicer_to_server(servicer: TemplateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

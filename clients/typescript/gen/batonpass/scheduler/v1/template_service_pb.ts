@@ -38,7 +38,8 @@ export type ScheduleTemplate = Message<"batonpass.scheduler.v1.ScheduleTemplate"
   description: string;
 
   /**
-   * What a schedule is made of. In every text, `${name}` becomes the value of a parameter; `$${` stands for `${`. `schedule_id`, labels, `disabled` and `source` stay empty.
+   * What a schedule is made of. In every text, and in a payload that is text, `${name}` becomes the value of a parameter; `$${` stands for `${`. In JSON (payload, pattern
+   * and payload template) a value is escaped as it stands within quotes. `schedule_id`, labels, `disabled` and `source` stay empty.
    *
    * @generated from field: batonpass.scheduler.v1.Schedule body = 3;
    */
@@ -115,7 +116,7 @@ export type TemplateParameter = Message<"batonpass.scheduler.v1.TemplateParamete
   default?: string;
 
   /**
-   * A value to check the body with when there is no default.
+   * A value to check the body with when there is no default. A body with a parameter that has neither is checked when a schedule is made of it.
    *
    * @generated from field: string example = 4;
    */
@@ -504,7 +505,8 @@ export const TemplateService: GenService<{
   /**
    * Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
    *
-   * Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter.
+   * Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
+   * and for more than 2,000 schedules at once.
    *
    * @generated from rpc batonpass.scheduler.v1.TemplateService.UpgradeSchedules
    */
