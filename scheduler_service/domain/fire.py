@@ -22,11 +22,11 @@ class FireKind(IntEnum):
     BACKFILL = 4
 
 
-class Disposition(IntEnum):
 COUNTED: Final = (FireKind.TIME, FireKind.EVENT)
 """What `max_runs` and `pause_on_failure` are about; runs by hand and backfills are not."""
 
 
+class Disposition(IntEnum):
     """What became of a fire; every one but PENDING is final. Numbered as on the wire."""
 
     PENDING = 1

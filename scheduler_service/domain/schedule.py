@@ -96,12 +96,12 @@ class Schedule:
     created_at: datetime
     updated_at: datetime
     stats: Stats = Stats()
-
     runs_taken: int = 0
     """Fires by time and event that reached the queue or are on their way.
 
     Known of a locked schedule with `max_runs`.
     """
+
     @property
     def overlap(self) -> Overlap:
         """The policy in force."""
@@ -136,6 +136,12 @@ class Schedule:
         is_new = event.depth == 0 or event.time >= self.watermark
         return is_new and timing.event is not None and hears_type(timing.event.type, event.type)
 
+    @property
+    def runs_left(self) -> int | None:
+        """How many more fires by time and event may be made; None for no limit."""
+        most = self.definition.max_runs
+        return max(0, most - self.runs_taken) if most else None
+
     def due(self, now: datetime, limit: int = FIRES_PER_STEP, *, at_once: bool = False) -> Plan:
         """What is due at `now`: by policy while enabled (at most `limit` fires), PAUSED while disabled.
 
@@ -146,6 +152,10 @@ class Schedule:
         delay = None if at_once else self._delay(table)
         if not self.enabled:
             return pause(table, self.watermark, now, delay)
+        left = self.runs_left
+        if left == 0:
+            return pause(table, self.watermark, now, delay, used_up(made.max_runs))
+        limit = limit if left is None else min(limit, left)
         return plan(table, made.catch_up, made.window, self.watermark, now, limit, delay)
 
     def after(self, planned: Plan) -> "Schedule":
@@ -163,10 +173,6 @@ class Schedule:
     def standing(self, watermark: datetime, next_fire: datetime | None) -> "Schedule":
         """The schedule at `watermark`, where `next_fire` is the instant that follows while it is enabled."""
         if next_fire is None or not self.enabled:
-        left = self.runs_left
-        if left == 0:
-            return pause(table, self.watermark, now, delay, used_up(made.max_runs))
-        limit = limit if left is None else min(limit, left)
             return replace(self, watermark=watermark, next_fire=None, due_at=None)
         delay = self._delay(self.timetable) if self.definition.timing.is_delayed else None
         due_at = next_fire if delay is None else next_fire + delay(next_fire)
@@ -188,12 +194,12 @@ class Totals:
     pending_fires: int
 
 
-def start_watermark(timing: Timing, now: datetime) -> datetime:
-    """Where a new definition starts: now, but just before the first of one-shots whose time has passed."""
-    times = [spec.at for spec in timing.specs if isinstance(spec, OneShotSpec)]
-    return min(now, min(times) - _TICK) if times and len(times) == len(timing.specs) else now
 def used_up(max_runs: int) -> str:
     """Why an instant or event does not fire any more."""
     return f"max_runs = {max_runs}: every run is used or on its way"
 
 
+def start_watermark(timing: Timing, now: datetime) -> datetime:
+    """Where a new definition starts: now, but just before the first of one-shots whose time has passed."""
+    times = [spec.at for spec in timing.specs if isinstance(spec, OneShotSpec)]
+    return min(now, min(times) - _TICK) if times and len(times) == len(timing.specs) else now
