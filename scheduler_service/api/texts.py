@@ -10,8 +10,14 @@ from service_kit.errors import InvalidArgument
 _RULE = "must not contain the character NUL"
 
 
-def refuse_nul(message: Message, path: str = "") -> None:
+def refuse_nul(message: Message) -> None:
     """Raises InvalidArgument naming the first field of text, at any depth, that has a NUL in it."""
+    # Numbers may have such bytes as well, but most messages have none and need no walk.
+    if b"\0" in message.SerializeToString():
+        _walk(message, "")
+
+
+def _walk(message: Message, path: str) -> None:
     for field, value in message.ListFields():
         name = f"{path}{field.name}"
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
@@ -22,7 +28,7 @@ def refuse_nul(message: Message, path: str = "") -> None:
             _refuse_in(name, values)
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             for part in values:
-                refuse_nul(part, f"{name}.")
+                _walk(part, f"{name}.")
 
 
 def _refuse_in(name: str, values: Iterable[object]) -> None:
