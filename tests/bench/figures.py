@@ -49,6 +49,9 @@ class Table:
     def latency(self, measure: str, value: Latency) -> None:
         self.rows.append((measure, str(value), "", ""))
 
+    def add(self, measure: str, value: str, beside: str = "", ratio: float | None = None) -> None:
+        self.rows.append((measure, value, beside, "" if ratio is None else f"{ratio:.2f}"))
+
     def __str__(self) -> str:
         rows = [("measure", "value", "floor", "ratio"), *self.rows]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]

@@ -115,16 +115,24 @@ class Stack:
     """PostgreSQL, `replicas` of each service and any number of agents below one folder."""
 
     def __init__(
-        self, folder: Path, *, replicas: int = 1, env: Mapping[str, str] | None = None, tell: bool = True
+        self,
+        folder: Path,
+        *,
+        replicas: int = 1,
+        queues: int | None = None,
+        env: Mapping[str, str] | None = None,
+        tell: bool = True,
     ) -> None:
-        """`tell`: print the ends of the logs when it is over, which a test runner shows of failures only."""
+        """`queues`: another number of replicas for the queue service. `tell`: print the ends of the logs when
+        it is over, which a test runner shows of failures only.
+        """
         self.folder = folder
         self._tell = tell
         self.state = folder / "state"
         self.state.mkdir(parents=True)
         self._settings = dict(env or {})
         self.postgres = EmbeddedPostgres(folder / "postgres", port=free_port())
-        self.queues = [Service(self, "queue_service", number) for number in range(replicas)]
+        self.queues = [Service(self, "queue_service", number) for number in range(queues or replicas)]
         self.schedulers = [Service(self, "scheduler_service", number) for number in range(replicas)]
         self.agents: dict[str, Daemon] = {}
         self.database_url = ""
