@@ -167,13 +167,14 @@ def test_trigger_publishes_an_event(services: FakeServices, batonpass: CommandLi
         time=making.at(making.NOON),
         data=b'{"n": 1}',
     )
-    assert "fired 2 schedules" in batonpass(*words).stdout
+    assert "triggered 2 schedules" in batonpass(*words).stdout
 
 
 def test_trigger_says_when_nobody_listens(services: FakeServices, batonpass: CommandLine) -> None:
     stored = event_service_pb2.Event(id="1", type="disk.full")
     services.answer("PublishEvent", event_service_pb2.PublishEventResponse(event=stored, created=True))
-    assert "no enabled schedule listens to disk.full" in batonpass("event", "trigger", "disk.full").stdout
+    said = batonpass("event", "trigger", "disk.full").stdout
+    assert said == "Event 1 is stored; it triggers no schedule. batonpass event explain --id 1 says why.\n"
 
 
 def test_trigger_refuses_malformed_json(services: FakeServices, batonpass: CommandLine) -> None:

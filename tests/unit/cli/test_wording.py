@@ -30,7 +30,7 @@ WRONG: list[tuple[Message, list[str]]] = [
         wrong_schedule(),
         [
             f"ID: {NAMES} -_., at most 64{START}",
-            f"--event: {NAMES} -_.:/, at most 128{START}",
+            f"--event: {NAMES} -_.:/*, at most 128{START}",
             "--handler: handler must not be empty",
             "--priority: must be from 1 to 10",
             "--cpu: must be from 0 to 100",

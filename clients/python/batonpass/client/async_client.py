@@ -94,6 +94,10 @@ class AsyncClient:
     schedule_stats = unary(schedules.schedule_stats)
     await_handover = unary(schedules.await_handover)
     publish_event = unary(events.publish_event)
+    get_event = unary(events.get_event)
+    list_events = listing(events.list_events)
+    explain_event = unary(events.explain_event)
+    replay_events = unary(events.replay_events)
 
     put_schedule_template = unary(schedule_templates.put_schedule_template)
     get_schedule_template = unary(schedule_templates.get_schedule_template)

@@ -2,8 +2,9 @@
 `recurrence`."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from batonpass.client.values import duration, enum_number, invalid, timestamp
+from batonpass.client.values import duration, enum_number, invalid, payload, timestamp
 from batonpass.scheduler.v1 import schedule_pb2 as pb
 
 
@@ -32,9 +33,33 @@ def at(time: datetime) -> pb.ScheduleSpec:
     return pb.ScheduleSpec(one_shot=pb.OneShotSpec(time=timestamp("time", time)))
 
 
-def on_event(event_type: str) -> pb.ScheduleSpec:
-    """At every event of this type."""
-    return pb.ScheduleSpec(event=pb.EventSpec(type=event_type))
+def on_event(
+    event_type: str,
+    *,
+    pattern: Any = None,
+    cel: str = "",
+    debounce: timedelta | None = None,
+    throttle: timedelta | None = None,
+    batch_size: int = 0,
+    batch_wait: timedelta = timedelta(minutes=1),
+    payload_template: Any = None,
+) -> pb.ScheduleSpec:
+    """At every event of this type (`*` stands for any characters) that meets `pattern` or `cel`.
+
+    `pattern` and `payload_template` are anything JSON can hold, or JSON in bytes. At most one of `debounce`,
+    `throttle` and `batch_size` events, which wait `batch_wait` at most.
+    """
+    spec = pb.EventSpec(
+        type=event_type,
+        pattern=payload(pattern).decode(),
+        cel=cel,
+        debounce=duration(debounce),
+        throttle=duration(throttle),
+        payload_template=payload(payload_template).decode(),
+    )
+    if batch_size:
+        spec.batch.CopyFrom(pb.EventBatch(max_events=batch_size, max_wait=duration(batch_wait)))
+    return pb.ScheduleSpec(event=spec)
 
 
 def calendar_every(count: int, unit: int | str, *, starting: datetime | str) -> pb.ScheduleSpec:
