@@ -4,8 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from queue_service.domain.handler import Lane
+
+MOST_KNOWN: Final = 10_000
+"""Lists of which it is remembered whether they are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class InForce:
             return None
         key = lane, level
         if key not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[key] = self._find(Lane.parse(lane), level)
         return self._known[key]
 
