@@ -41,7 +41,7 @@ class Event(_message.Message):
     subject: _builtins.str
     """What it is about, within the source. At most 256 characters. Default empty."""
     data: _builtins.bytes
-    """JSON document, at most 256 KiB, handed to the handlers as their payload, unless the schedule has one of its own. Default: none."""
+    """JSON document, at most 256 KiB and 64 levels deep, handed to the handlers as their payload, unless the schedule has one of its own. Default: none."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened. Default: now."""
@@ -105,7 +105,7 @@ class PublishEventResponse(_message.Message):
 
     @_builtins.property
     def fires(self) -> _containers.RepeatedCompositeFieldContainer[_schedule_pb2.Fire]:
-        """One fire per listening schedule."""
+        """One for each schedule that it triggers, by id."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class GetEventResponse(_message.Message):
 
     @_builtins.property
     def fires(self) -> _containers.RepeatedCompositeFieldContainer[_schedule_pb2.Fire]:
-        """What became of it: one for each trigger that it met."""
+        """What became of it when it came in: one for each trigger that it met."""
 
     def __init__(
         self,
@@ -457,11 +457,11 @@ class ReplayEventsResponse(_message.Message):
     FIRED_FIELD_NUMBER: _builtins.int
     FIRST_EVENTS_FIELD_NUMBER: _builtins.int
     events: _builtins.int
-    """Events in the range, at most 100,000."""
+    """Events in the range."""
     matched: _builtins.int
     """Of these, those that met the trigger."""
     fired: _builtins.int
-    """Fires that were made, or would be."""
+    """Of these, those that fired, or would."""
     @_builtins.property
     def first_events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """The first of the events that met it, at most 20."""

@@ -67,9 +67,10 @@ class EventServiceServicer:
     """
 
     def PublishEvent(self, request, context):
-        """Stores an event and fires every enabled schedule that listens to its type, in one transaction.
+        """Stores an event and fires every enabled schedule that it triggers, in one transaction.
 
         Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+        Errors: `ALREADY_EXISTS` (`EVENT_REUSED`) when that call had another type, subject or data, or another time and one is given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +101,9 @@ class EventServiceServicer:
     def ReplayEvents(self, request, context):
         """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
 
-        Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+        Every event that meets the trigger fires by itself, whatever the schedule gathers or throttles, and also when it is disabled; of a batch, as a batch of one.
+        What has come in later than the call is left alone. Repeating it with the same `request_id` fires nothing twice.
+        Errors: `NOT_FOUND`; `INVALID_ARGUMENT`, also for a range of more than 100,000 events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,9 +34,10 @@ class EventServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EventServiceAsyncStub: ...
     PublishEvent: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.PublishEventRequest, _event_service_pb2.PublishEventResponse]
-    """Stores an event and fires every enabled schedule that listens to its type, in one transaction.
+    """Stores an event and fires every enabled schedule that it triggers, in one transaction.
 
     Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+    Errors: `ALREADY_EXISTS` (`EVENT_REUSED`) when that call had another type, subject or data, or another time and one is given.
     """
     GetEvent: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetEventRequest, _event_service_pb2.GetEventResponse]
     """Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe."""
@@ -49,7 +50,9 @@ class EventServiceStub:
     ReplayEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ReplayEventsRequest, _event_service_pb2.ReplayEventsResponse]
     """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
 
-    Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+    Every event that meets the trigger fires by itself, whatever the schedule gathers or throttles, and also when it is disabled; of a batch, as a batch of one.
+    What has come in later than the call is left alone. Repeating it with the same `request_id` fires nothing twice.
+    Errors: `NOT_FOUND`; `INVALID_ARGUMENT`, also for a range of more than 100,000 events.
     """
 
 @_typing.type_check_only
@@ -58,9 +61,10 @@ class EventServiceAsyncStub(EventServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishEvent: _aio.UnaryUnaryMultiCallable[_event_service_pb2.PublishEventRequest, _event_service_pb2.PublishEventResponse]  # type: ignore[assignment]
-    """Stores an event and fires every enabled schedule that listens to its type, in one transaction.
+    """Stores an event and fires every enabled schedule that it triggers, in one transaction.
 
     Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+    Errors: `ALREADY_EXISTS` (`EVENT_REUSED`) when that call had another type, subject or data, or another time and one is given.
     """
     GetEvent: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetEventRequest, _event_service_pb2.GetEventResponse]  # type: ignore[assignment]
     """Returns an event with what became of it. Errors: `NOT_FOUND`, also beyond the retention of events (30 days). Repeating it is safe."""
@@ -73,7 +77,9 @@ class EventServiceAsyncStub(EventServiceStub):
     ReplayEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ReplayEventsRequest, _event_service_pb2.ReplayEventsResponse]  # type: ignore[assignment]
     """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
 
-    Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+    Every event that meets the trigger fires by itself, whatever the schedule gathers or throttles, and also when it is disabled; of a batch, as a batch of one.
+    What has come in later than the call is left alone. Repeating it with the same `request_id` fires nothing twice.
+    Errors: `NOT_FOUND`; `INVALID_ARGUMENT`, also for a range of more than 100,000 events.
     """
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -85,9 +91,10 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.PublishEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.PublishEventResponse, _abc.Awaitable[_event_service_pb2.PublishEventResponse]]:
-        """Stores an event and fires every enabled schedule that listens to its type, in one transaction.
+        """Stores an event and fires every enabled schedule that it triggers, in one transaction.
 
         Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+        Errors: `ALREADY_EXISTS` (`EVENT_REUSED`) when that call had another type, subject or data, or another time and one is given.
         """
 
     @_abc_1.abstractmethod
@@ -124,7 +131,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_event_service_pb2.ReplayEventsResponse, _abc.Awaitable[_event_service_pb2.ReplayEventsResponse]]:
         """Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
 
-        Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+        Every event that meets the trigger fires by itself, whatever the schedule gathers or throttles, and also when it is disabled; of a batch, as a batch of one.
+        What has come in later than the call is left alone. Repeating it with the same `request_id` fires nothing twice.
+        Errors: `NOT_FOUND`; `INVALID_ARGUMENT`, also for a range of more than 100,000 events.
         """
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

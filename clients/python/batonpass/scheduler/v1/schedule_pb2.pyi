@@ -546,7 +546,8 @@ class EventSpec(_message.Message):
     """The same as a CEL expression over the variable `event`, such as `event.data.amount > 100`. Only one of the two. At most 4 KiB. Default: every event."""
     payload_template: _builtins.str
     """Payload of the task, a JSON document in which a text `{{path}}`, such as `{{data.order.id}}`, becomes the value at that path of the event, and a text that contains such
-    places has them filled in. Of a batch, the event is `{"events": [...]}`. At most 64 KiB. Default: the event's `data` (of a batch: the list of them).
+    places has them filled in. Of a batch, the event is `{"events": [...]}`. Where the event has nothing it is null, and nothing inside a text; `{{{{` stands for
+    `{{`. A payload of more than 256 KiB is REJECTED. At most 64 KiB. Default: the event's `data` (of a batch: the list of them).
     """
     @_builtins.property
     def debounce(self) -> _duration_pb2.Duration:
@@ -554,7 +555,7 @@ class EventSpec(_message.Message):
 
     @_builtins.property
     def throttle(self) -> _duration_pb2.Duration:
-        """Fires at most once in so long; events in between end THROTTLED. 1 s to 1 d. Default: none."""
+        """Fires at most once in so long, counted from when events come in; events in between end THROTTLED. 1 s to 1 d. Default: none."""
 
     @_builtins.property
     def batch(self) -> Global___EventBatch:

@@ -59,7 +59,7 @@ export type Event = Message<"batonpass.scheduler.v1.Event"> & {
   time?: Timestamp;
 
   /**
-   * JSON document, at most 256 KiB, handed to the handlers as their payload, unless the schedule has one of its own. Default: none.
+   * JSON document, at most 256 KiB and 64 levels deep, handed to the handlers as their payload, unless the schedule has one of its own. Default: none.
    *
    * @generated from field: bytes data = 6;
    */
@@ -115,7 +115,7 @@ export type PublishEventResponse = Message<"batonpass.scheduler.v1.PublishEventR
   created: boolean;
 
   /**
-   * One fire per listening schedule.
+   * One for each schedule that it triggers, by id.
    *
    * @generated from field: repeated batonpass.scheduler.v1.Fire fires = 3;
    */
@@ -178,7 +178,7 @@ export type GetEventResponse = Message<"batonpass.scheduler.v1.GetEventResponse"
   receiveTime?: Timestamp;
 
   /**
-   * What became of it: one for each trigger that it met.
+   * What became of it when it came in: one for each trigger that it met.
    *
    * @generated from field: repeated batonpass.scheduler.v1.Fire fires = 3;
    */
@@ -500,7 +500,7 @@ export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__P
  */
 export type ReplayEventsResponse = Message<"batonpass.scheduler.v1.ReplayEventsResponse"> & {
   /**
-   * Events in the range, at most 100,000.
+   * Events in the range.
    *
    * @generated from field: int64 events = 1;
    */
@@ -514,7 +514,7 @@ export type ReplayEventsResponse = Message<"batonpass.scheduler.v1.ReplayEventsR
   matched: bigint;
 
   /**
-   * Fires that were made, or would be.
+   * Of these, those that fired, or would.
    *
    * @generated from field: int64 fired = 3;
    */
@@ -542,9 +542,10 @@ export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@_
  */
 export const EventService: GenService<{
   /**
-   * Stores an event and fires every enabled schedule that listens to its type, in one transaction.
+   * Stores an event and fires every enabled schedule that it triggers, in one transaction.
    *
    * Repeating it with the same `source` and `id` adds nothing and returns the fires of the first call.
+   * Errors: `ALREADY_EXISTS` (`EVENT_REUSED`) when that call had another type, subject or data, or another time and one is given.
    *
    * @generated from rpc batonpass.scheduler.v1.EventService.PublishEvent
    */
@@ -587,7 +588,9 @@ export const EventService: GenService<{
   /**
    * Sends stored events to one schedule once more, oldest first, or counts what a trigger that is not stored would do with them.
    *
-   * Repeating it with the same `request_id` fires nothing twice. Errors: `NOT_FOUND`; `INVALID_ARGUMENT`.
+   * Every event that meets the trigger fires by itself, whatever the schedule gathers or throttles, and also when it is disabled; of a batch, as a batch of one.
+   * What has come in later than the call is left alone. Repeating it with the same `request_id` fires nothing twice.
+   * Errors: `NOT_FOUND`; `INVALID_ARGUMENT`, also for a range of more than 100,000 events.
    *
    * @generated from rpc batonpass.scheduler.v1.EventService.ReplayEvents
    */

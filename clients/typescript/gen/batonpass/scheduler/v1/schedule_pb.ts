@@ -277,7 +277,7 @@ export type EventSpec = Message<"batonpass.scheduler.v1.EventSpec"> & {
   debounce?: Duration;
 
   /**
-   * Fires at most once in so long; events in between end THROTTLED. 1 s to 1 d. Default: none.
+   * Fires at most once in so long, counted from when events come in; events in between end THROTTLED. 1 s to 1 d. Default: none.
    *
    * @generated from field: google.protobuf.Duration throttle = 5;
    */
@@ -292,7 +292,8 @@ export type EventSpec = Message<"batonpass.scheduler.v1.EventSpec"> & {
 
   /**
    * Payload of the task, a JSON document in which a text `{{path}}`, such as `{{data.order.id}}`, becomes the value at that path of the event, and a text that contains such
-   * places has them filled in. Of a batch, the event is `{"events": [...]}`. At most 64 KiB. Default: the event's `data` (of a batch: the list of them).
+   * places has them filled in. Of a batch, the event is `{"events": [...]}`. Where the event has nothing it is null, and nothing inside a text; `{{{{` stands for
+   * `{{`. A payload of more than 256 KiB is REJECTED. At most 64 KiB. Default: the event's `data` (of a batch: the list of them).
    *
    * @generated from field: string payload_template = 7;
    */
