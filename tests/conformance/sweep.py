@@ -99,12 +99,12 @@ def _compare(
 
 def _difference(table: Timetable, change: datetime, reach: timedelta, expected: list[datetime]) -> str:
     after, until = change - reach, change + reach
-    forwards = list(_forwards(table, after, until))
-    if forwards != expected:
-        return f"next_after: {_first_of(forwards, expected)}"
-    backwards = list(_backwards(table, after, until))[::-1]
-    if backwards != expected:
-        return f"previous_at_or_before: {_first_of(backwards, expected)}"
+    found = list(forwards(table, after, until))
+    if found != expected:
+        return f"next_after: {_first_of(found, expected)}"
+    found = list(backwards(table, after, until))[::-1]
+    if found != expected:
+        return f"previous_at_or_before: {_first_of(found, expected)}"
     for begin, end in ((after, until), (after, change), (change, until)):
         count, right = table.count(begin, end), sum(begin < at <= end for at in expected)
         if count != right:
@@ -112,14 +112,16 @@ def _difference(table: Timetable, change: datetime, reach: timedelta, expected: 
     return ""
 
 
-def _forwards(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+def forwards(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Its instants in (after, until], earliest first."""
     instant = table.next_after(after)
     while instant is not None and instant <= until:
         yield instant
         instant = table.next_after(instant)
 
 
-def _backwards(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+def backwards(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Its instants in (after, until], latest first."""
     instant = table.previous_at_or_before(until)
     while instant is not None and instant > after:
         yield instant

@@ -1,21 +1,28 @@
-"""The AUTO rule: named cases, then every transition of a panel against a walker that knows only zoneinfo."""
+"""What gap and fold policies do at named changes of clocks; tests/conformance compares them everywhere."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
-from cronsim import CronSim
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.spec import CronSpec, SecondsField
 from scheduler_service.domain.timetable import Timetable, timetable
-from scheduler_service.domain.timing import Timing
+from scheduler_service.domain.timing import Fold, Gap, Timing
 from scheduler_service.domain.zones import Zone, local_time, utc_offset, zone
-from tests.support.walker import utc, walk
+from tests.support.walker import Clock, auto, utc
 
 
-def of_cron(expression: str, name: str, seconds: SecondsField = SecondsField.NONE) -> Timetable:
-    return timetable(Timing(specs=(CronSpec(expression, seconds),), time_zone=name))
+def of_cron(
+    expression: str,
+    name: str,
+    seconds: SecondsField = SecondsField.NONE,
+    gap: Gap = Gap.AUTO,
+    fold: Fold = Fold.AUTO,
+) -> Timetable:
+    specs = (CronSpec(expression, seconds),)
+    return timetable(Timing(specs=specs, time_zone=name, gap=gap, fold=fold))
 
 
 def runs(table: Timetable, after: datetime, until: datetime) -> list[datetime]:
@@ -27,10 +34,12 @@ def runs(table: Timetable, after: datetime, until: datetime) -> list[datetime]:
     return found
 
 
-def runs_of(expression: str, name: str, after: str, until: str) -> list[str]:
+def runs_of(
+    expression: str, name: str, after: str, until: str, gap: Gap = Gap.AUTO, fold: Fold = Fold.AUTO
+) -> list[str]:
     """What runs, on the clock of the zone with its offset."""
     where = zone(name)
-    found = runs(of_cron(expression, name), utc(after), utc(until))
+    found = runs(of_cron(expression, name, gap=gap, fold=fold), utc(after), utc(until))
     return [f"{local_time(where, instant)}{utc_offset(where, instant)}" for instant in found]
 
 
@@ -128,98 +137,148 @@ def test_europe_dublin_counts_its_winter_as_the_exception() -> None:
     ]
 
 
-# (zone, a day before the change): every kind of change there is, and two zones without any.
-TRANSITIONS = [
-    ("Europe/Berlin", "2026-03-28T00:00"),
-    ("Europe/Berlin", "2026-10-24T00:00"),
-    ("America/New_York", "2026-03-07T00:00"),
-    ("America/New_York", "2026-10-31T00:00"),
-    ("Australia/Lord_Howe", "2026-04-03T12:00"),
-    ("Australia/Lord_Howe", "2026-10-02T12:00"),
-    ("America/Santiago", "2026-04-04T00:00"),
-    ("America/Santiago", "2026-09-05T00:00"),
-    ("Asia/Beirut", "2026-03-27T12:00"),
-    ("Asia/Beirut", "2026-10-24T00:00"),
-    ("Pacific/Apia", "2011-12-28T12:00"),
-    ("Pacific/Kwajalein", "1993-08-20T00:00"),
-    ("Africa/Casablanca", "2026-02-14T00:00"),
-    ("Africa/Casablanca", "2026-03-21T00:00"),
-    ("Europe/Dublin", "2026-10-24T00:00"),
-    ("America/Caracas", "2007-12-08T00:00"),
-    ("Asia/Pyongyang", "2018-05-03T00:00"),
-    ("Asia/Kathmandu", "2026-05-01T00:00"),
-    ("UTC", "2026-03-28T00:00"),
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [(Gap.AT_TRANSITION, ["03:00:00+02:00"]), (Gap.SHIFT, ["03:30:00+02:00"]), (Gap.SKIP, [])],
+)
+def test_gap_policy_decides_over_a_reading_that_is_skipped(gap: Gap, expected: list[str]) -> None:
+    found = runs_of("30 2 * * *", "Europe/Berlin", "2026-03-29T00:00", "2026-03-29T12:00", gap=gap)
+    assert found == [f"2026-03-29T{at}" for at in expected]
+
+
+@pytest.mark.parametrize(
+    ("fold", "expected"),
+    [
+        (Fold.FIRST, ["02:30:00+02:00"]),
+        (Fold.LAST, ["02:30:00+01:00"]),
+        (Fold.BOTH, ["02:30:00+02:00", "02:30:00+01:00"]),
+    ],
+)
+def test_fold_policy_decides_over_a_reading_that_is_repeated(fold: Fold, expected: list[str]) -> None:
+    found = runs_of("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00", "2026-10-25T12:00", fold=fold)
+    assert found == [f"2026-10-25T{at}" for at in expected]
+
+
+def test_shifted_reading_that_meets_another_one_fires_once() -> None:
+    found = runs_of("30 2,3 * * *", "Europe/Berlin", "2026-03-29T00:00", "2026-03-29T12:00", gap=Gap.SHIFT)
+    assert found == ["2026-03-29T03:30:00+02:00"]
+
+
+def test_shifted_readings_are_in_order_of_time_between_others() -> None:
+    """02:15 and 02:45 become 03:15 and 03:45, around 03:30."""
+    found = runs_of("15,45 2 * * *", "Europe/Berlin", "2026-03-29T00:00", "2026-03-29T12:00", gap=Gap.SHIFT)
+    assert found == [f"2026-03-29T03:{minute}:00+02:00" for minute in (15, 45)]
+    found = runs_of("*/15 2-3 * * *", "Europe/Berlin", "2026-03-29T00:00", "2026-03-29T12:00", gap=Gap.SHIFT)
+    assert found == [f"2026-03-29T03:{minute}:00+02:00" for minute in ("00", "15", "30", "45")]
+
+
+def test_last_pass_comes_after_what_the_clock_shows_once_between() -> None:
+    """With LAST every reading of the repeated hour waits for its second pass, after 02:59 was shown once."""
+    found = runs_of("0,59 1-3 * * *", "Europe/Berlin", "2026-10-24T22:30", "2026-10-25T03:00", fold=Fold.LAST)
+    times = ("01:00:00+02", "01:59:00+02", "02:00:00+01", "02:59:00+01", "03:00:00+01", "03:59:00+01")
+    assert found == [f"2026-10-25T{at}:00" for at in times]
+
+
+def test_policies_hold_for_expressions_that_follow_elapsed_time_as_well() -> None:
+    args = ("0 * * * *", "Europe/Berlin")
+    spring = runs_of(*args, "2026-03-29T00:30", "2026-03-29T01:30", gap=Gap.SHIFT)
+    assert spring == ["2026-03-29T03:00:00+02:00"]
+    autumn = runs_of(*args, "2026-10-24T23:30", "2026-10-25T01:30", fold=Fold.FIRST)
+    assert autumn == ["2026-10-25T02:00:00+02:00"]
+
+
+def test_two_readings_that_meet_in_the_instant_after_a_gap_are_one() -> None:
+    table = of_cron("0,15,30 2,3 * * *", "Europe/Berlin")
+    found = runs(table, utc("2026-03-29T00:00"), utc("2026-03-29T01:00"))
+    assert found == [utc("2026-03-29T01:00")]
+    assert table.count(utc("2026-03-29T00:00"), utc("2026-03-29T01:00")) == 1
+
+
+@pytest.mark.parametrize("gap", list(Gap))
+@pytest.mark.parametrize("fold", list(Fold))
+def test_pacific_apia_walks_over_its_missing_day(gap: Gap, fold: Fold) -> None:
+    found = runs_of("0 12 * * *", "Pacific/Apia", "2011-12-29T00:00", "2012-01-01T11:00", gap=gap, fold=fold)
+    days = [found[0][:10], found[-1][:10], len(found)]
+    assert days == ["2011-12-29", "2012-01-01", {Gap.AUTO: 4, Gap.AT_TRANSITION: 4}.get(gap, 3)]
+
+
+def test_antarctica_troll_moves_its_clock_by_two_hours() -> None:
+    spring = runs_of("30 1,2 * * *", "Antarctica/Troll", "2026-03-28T12:00", "2026-03-29T12:00")
+    assert spring == ["2026-03-29T03:00:00+02:00"]
+    shifted = runs_of(
+        "30 1,2 * * *", "Antarctica/Troll", "2026-03-28T12:00", "2026-03-29T12:00", gap=Gap.SHIFT
+    )
+    assert shifted == ["2026-03-29T03:30:00+02:00", "2026-03-29T04:30:00+02:00"]
+    autumn = runs_of("30 2 * * *", "Antarctica/Troll", "2026-10-24T12:00", "2026-10-25T12:00", fold=Fold.BOTH)
+    assert autumn == ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "offset"),
+    [
+        ("America/Sao_Paulo", "2018-11-04", "-02:00"),
+        ("Asia/Beirut", "2026-03-29", "+03:00"),
+        ("Africa/Cairo", "2024-04-26", "+03:00"),
+    ],
+)
+def test_day_without_midnight_begins_at_one(name: str, day: str, offset: str) -> None:
+    after, until = utc(f"{day}T00:00") - timedelta(hours=12), utc(f"{day}T00:00") + timedelta(hours=12)
+    times = after.isoformat()[:16], until.isoformat()[:16]
+    assert runs_of("0 0 * * *", name, *times) == [f"{day}T01:00:00{offset}"]
+    assert runs_of("0 0 * * *", name, *times, gap=Gap.SKIP) == []
+    assert runs_of("30 0 * * *", name, *times, gap=Gap.SHIFT) == [f"{day}T01:30:00{offset}"]
+
+
+def test_zone_that_changes_its_standard_time_repeats_readings() -> None:
+    """Volgograd went back from +04 to +03 at the end of 2020, without any daylight saving."""
+    found = runs_of("30 1 * * *", "Europe/Volgograd", "2020-12-26T12:00", "2020-12-27T12:00", fold=Fold.BOTH)
+    assert found == ["2020-12-27T01:30:00+04:00", "2020-12-27T01:30:00+03:00"]
+
+
+ZONES = [
+    "Europe/Berlin",
+    "Australia/Lord_Howe",
+    "America/Santiago",
+    "Pacific/Apia",
+    "Africa/Casablanca",
+    "UTC",
 ]
-PANEL = [
-    "* * * * *",
-    "*/7 * * * *",
-    "0 * * * *",
-    "15 */2 * * *",
-    "30 1 * * *",
-    "30 2 * * *",
-    "0 0 * * *",
-    "59 23 * * *",
-    "*/20 0-3 * * *",
-    "0,30 1-2 * * *",
-    "5 0-23 * * *",
-    "0 12 29,30 * 0",
-    "45 * * * 6,7",
-]
 
 
-@pytest.mark.parametrize(("name", "start"), TRANSITIONS)
-def test_panel_agrees_with_the_walker_around_each_change(name: str, start: str) -> None:
-    after, until = utc(start), utc(start) + timedelta(days=3)
-    for expression in PANEL:
-        table = of_cron(expression, name)
-        expected = walk(expression, name, after, until)
-        assert runs(table, after, until) == expected, expression
-        assert table.count(after, until) == len(expected), expression
+@given(
+    name=st.sampled_from(ZONES),
+    text=st.sampled_from(["* * * * *", "30 2 * * *", "*/20 0-3 * * *", "15 */2 * * *", "0 0 29,30,31 * 0"]),
+    gap=st.sampled_from(Gap),
+    fold=st.sampled_from(Fold),
+    moment=st.datetimes(datetime(2011, 12, 1), datetime(2012, 12, 31)),
+)
+def test_next_and_previous_walk_the_same_set(
+    name: str, text: str, gap: Gap, fold: Fold, moment: datetime
+) -> None:
+    """From any moment, neither steps over a member nor invents one; the count knows both."""
+    table, at = of_cron(text, name, gap=gap, fold=fold), moment.replace(tzinfo=UTC)
+    following, last = table.next_after(at), table.previous_at_or_before(at)
+    assert following is not None
+    assert last is not None
+    assert last <= at < following
+    assert table.previous_at_or_before(following) == following
+    assert table.previous_at_or_before(following - timedelta(microseconds=1)) == last
+    assert table.next_after(last) == following
+    assert table.count(last, following) == 1
+    assert table.count(last - timedelta(microseconds=1), at) == 1
 
 
-@pytest.mark.parametrize(("name", "start"), TRANSITIONS)
-def test_next_and_previous_agree_around_each_change(name: str, start: str) -> None:
-    """Both walk the same set: from any moment, neither steps over a member nor invents one."""
-    step = timedelta(minutes=17, seconds=13, microseconds=7)
-    for expression in PANEL:
-        table = of_cron(expression, name)
-        moment = utc(start)
-        while moment < utc(start) + timedelta(days=3):
-            following, last = table.next_after(moment), table.previous_at_or_before(moment)
-            assert following is not None
-            assert last is not None
-            assert last <= moment < following
-            assert table.previous_at_or_before(following) == following
-            assert table.previous_at_or_before(following - timedelta(microseconds=1)) == last
-            assert table.next_after(last) == following
-            moment += step
-
-
-@pytest.mark.parametrize("name", ["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"])
-def test_seconds_agree_with_the_walker(name: str) -> None:
-    second = timedelta(seconds=1)
-    for change in zone(name).changes(utc("2026-01-01T00:00"), utc("2027-01-01T00:00")):
-        after, until = change.at - timedelta(minutes=40), change.at + timedelta(minutes=40)
-        for expression in ("*/7 * * * * *", "10-20 30 1,2,3 * * *", "0 0 */2 * * *", "59 59 0-3 * * *"):
-            minute, *_ = fields = expression.split()
-            last = " ".join([*fields[1:], minute])
-            table = of_cron(expression, name, SecondsField.FIRST)
-            assert runs(table, after, until) == walk(last, name, after, until, second), expression
-
-
-def test_cronsim_agrees_where_its_rules_are_ours() -> None:
-    """Debian's rules are ours for fixed hours, gaps of an hour, and away from half-hour zones."""
-    for expression in ("30 2 * * *", "0 3 * * *", "30 1 * * *", "0 12 * * MON", "0 0 1 * *", "*/10 * * * *"):
-        for name in ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Casablanca"):
-            start = utc("2026-01-01T00:00")
-            table = of_cron(expression, name)
-            theirs = CronSim(expression, start.astimezone(ZoneInfo(name)))
-            moment = start
-            for _ in range(400):
-                following = table.next_after(moment)
-                assert following is not None
-                assert following == next(theirs).astimezone(UTC), (expression, name)
-                moment = following
+def test_seconds_agree_with_the_walker() -> None:
+    for name in ("Europe/Berlin", "Australia/Lord_Howe"):
+        for change in zone(name).changes(utc("2026-01-01T00:00"), utc("2027-01-01T00:00")):
+            near, second = timedelta(minutes=40), timedelta(seconds=1)
+            clock = Clock(name, change.at - 5 * near, change.at + 5 * near, second)
+            for expression in ("*/7 * * * * *", "10-20 30 1,2,3 * * *", "0 0 */2 * * *"):
+                second_field, *others = expression.split()
+                text = " ".join([*others, second_field])
+                table = of_cron(expression, name, SecondsField.FIRST)
+                expected = [at for at in clock.runs(text, *auto(text)) if abs(at - change.at) < near]
+                assert runs(table, change.at - near, change.at + near - second) == expected, expression
 
 
 def test_years_ahead_cost_no_walk_through_every_day() -> None:
