@@ -10,7 +10,7 @@ from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.schedule import Schedule
-from scheduler_service.store import due, schedules
+from scheduler_service.store import due, gatherings, schedules
 from scheduler_service.store.maintenance import RETENTIONS, prune
 from scheduler_service.store.totals import backlog
 from service_kit.clock import Clock
@@ -48,6 +48,10 @@ class Maintenance:
             lambda connection: backlog(connection, now - OVERDUE), readonly=True
         )
         self._metrics.overdue.set(overdue)
+        late = await self._database.unit(
+            lambda connection: gatherings.overdue(connection, now - OVERDUE), readonly=True
+        )
+        self._metrics.gatherings_overdue.set(late)
         self._metrics.waiting.set(waiting)
 
     async def _revive(self) -> None:

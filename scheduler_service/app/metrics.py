@@ -50,6 +50,11 @@ class SchedulerMetrics:
         self.waiting = Gauge(
             "batonpass_outbox_waiting", "Fires without a verdict, all replicas", registry=registry
         )
+        self.gatherings_overdue = Gauge(
+            "batonpass_gatherings_overdue",
+            "Gatherings of events that should have fired more than 10 s ago",
+            registry=registry,
+        )
         self.outcomes = Counter("batonpass_outcomes_applied", "Outcomes applied", registry=registry)
         self.outcomes_lost = Counter(
             "batonpass_outcome_gaps", "Times that outcomes were older than their retention", registry=registry

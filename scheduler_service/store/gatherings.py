@@ -143,6 +143,11 @@ async def next_due(connection: AsyncConnection) -> datetime | None:
     return found
 
 
+async def overdue(connection: AsyncConnection, since: datetime) -> int:
+    """How many should have fired before that."""
+    return int(await (await raw(connection)).fetchval(_SQL["overdue_gatherings"], since))
+
+
 async def forget(connection: AsyncConnection, incarnation: UUID, now: datetime) -> None:
     """What was gathered for a schedule that this transaction deletes comes due at once."""
     driver = await raw(connection)

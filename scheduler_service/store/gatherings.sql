@@ -95,6 +95,10 @@ WHERE c.outcome IS NOT NULL AND NOT EXISTS (SELECT FROM scheduler.gathered g WHE
 -- name: next_gathering
 SELECT min(due_at) FROM scheduler.gatherings WHERE outcome IS NULL
 
+-- name: overdue_gatherings
+-- $1 instant.
+SELECT count(*) FROM scheduler.gatherings WHERE due_at < $1 AND outcome IS NULL
+
 -- name: hurry_gatherings
 -- $1 incarnation, $2 now. Its schedule is deleted by this transaction.
 UPDATE scheduler.gatherings SET due_at = $2, takes = false

@@ -269,6 +269,17 @@ async def test_edited_trigger_fires_what_it_had_gathered_as_it_is_then(
     assert await became(replica) == [("e1", "BATCHED"), ("e2", "FIRED"), ("e3", "FIRED")]
 
 
+async def test_gatherings_that_nobody_fires_are_measured(replica: Replica, clock: ManualClock) -> None:
+    await replica.create("a", definition(EventSpec(TYPE, debounce=SECOND)))
+    await publish(replica, event("e1"))
+    clock.advance(12 * SECOND)
+    await replica.maintenance.step()
+    assert replica.registry.get_sample_value("batonpass_gatherings_overdue") == 1
+    await replica.gatherings.step()
+    await replica.maintenance.step()
+    assert replica.registry.get_sample_value("batonpass_gatherings_overdue") == 0
+
+
 async def test_publishing_again_adds_nothing_to_a_batch(replica: Replica, clock: ManualClock) -> None:
     await replica.create("a", definition(batch()))
     await publish(replica, event("e1"), event("e1"), event("e1"))
