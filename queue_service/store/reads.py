@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_service.domain.executor import Executor
-from queue_service.domain.holds import InForce
+from queue_service.domain.holds import NONE_IN_FORCE, InForce
 from queue_service.domain.states import FINAL, LeaseState, State
 from queue_service.domain.task import Attempt, Task
 from queue_service.store.executors import Defaults, read_defaults, read_executors
@@ -110,7 +110,9 @@ class TaskReader:
 
         return await self._database.unit(read, isolation="repeatable_read", readonly=True)
 
-    async def status(self, namespace: str, queue: str, now: datetime, in_force: InForce) -> Counts:
+    async def status(
+        self, namespace: str, queue: str, now: datetime, in_force: InForce = NONE_IN_FORCE
+    ) -> Counts:
         """Counts and executors of a namespace, or of one of its queues; `in_force` are the holds."""
 
         async def read(connection: AsyncConnection) -> Counts:
