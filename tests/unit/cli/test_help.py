@@ -17,7 +17,9 @@ from tests.unit.cli.conftest import CommandLine
 
 PROMISED = """
 schedule create, schedule list, schedule get, schedule update, schedule delete, schedule enable,
-schedule disable, schedule queue, schedule stats, schedule fires, schedule preview,
+schedule disable, schedule queue, schedule stats, schedule fires, schedule preview, schedule explain,
+template put, template get, template list, template delete, template upgrade,
+apply, diff, export, delete, import crontab, schema,
 event trigger, process, stats,
 task enqueue, task next, task execute, task complete, task get, task list, task cancel, task reprioritize,
 queue status, queue limits, queue prevent-starvation, executor list, watch, agent
@@ -95,6 +97,17 @@ def test_help_shows_the_examples(batonpass: CommandLine) -> None:
     text = batonpass("schedule", "create", "--help").stdout
     assert "Examples:\n  batonpass schedule create" in text
     assert "10 = most urgent" in text
+    titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert [title.removesuffix(":") for title in titles] == [
+        "When",
+        "Events",
+        "Exceptions and clocks",
+        "Task",
+        "Policies",
+        "Schedule template",
+        "Options",
+        "Examples",
+    ]
 
 
 def test_a_wrapper_names_the_program(services: FakeServices, tmp_path: Path) -> None:

@@ -121,3 +121,31 @@ def test_cron_fields_are_counted_and_aliases_have_none() -> None:
     assert parse.cron_fields("*/5  * * * *") == 5
     assert parse.cron_fields("0 0 2 * * *") == 6
     assert parse.cron_fields("@daily") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "step"), [("1 month", (1, "month")), ("2weeks", (2, "week")), ("Year", (1, "year"))]
+)
+def test_a_calendar_step_is_a_count_and_a_unit(text: str, step: tuple[int, str]) -> None:
+    assert parse.calendar_step(text) == step
+
+
+@pytest.mark.parametrize("text", ["", "1", "1 hour", "-1 month", "1 month 2 days"])
+def test_what_is_no_calendar_step_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match="no step of a calendar"):
+        parse.calendar_step(text)
+
+
+def test_a_reading_is_what_a_clock_shows() -> None:
+    assert parse.reading("2026-01-31 09:00") == "2026-01-31T09:00:00"
+    for text, said in (("tomorrow", "no date and time"), ("2026-01-31T09:00:00Z", "leave it out")):
+        with pytest.raises(ValueError, match=said):
+            parse.reading(text)
+
+
+def test_a_schedule_template_may_have_a_version() -> None:
+    assert parse.template("nightly") == ("nightly", 0)
+    assert parse.template("nightly@12") == parse.template("nightly@v12") == ("nightly", 12)
+    for text in ("", "@2", "nightly@", "nightly@new"):
+        with pytest.raises(ValueError, match="no schedule template"):
+            parse.template(text)

@@ -269,7 +269,11 @@ def test_a_preview_is_time_local_and_offset() -> None:
             time=making.at(making.NOON), local_time="2026-03-01T14:00:00", utc_offset="+02:00"
         )
     )
-    assert shown == {"time": "2026-03-01T12:00:00Z", "local": "2026-03-01T14:00:00", "offset": "+02:00"}
+    assert {name: value for name, value in shown.items() if value is not None} == {
+        "time": "2026-03-01T12:00:00Z",
+        "local": "2026-03-01T14:00:00",
+        "offset": "+02:00",
+    }
 
 
 def test_the_queue_status_holds_the_metric_of_the_original() -> None:

@@ -1,6 +1,7 @@
 """`batonpass schedule`: what each verb asks and shows."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -14,6 +15,38 @@ from tests.unit.cli.conftest import CommandLine
 CREATED = schedule_service_pb2.CreateScheduleResponse(schedule=making.schedule())
 NOT_FOUND = Refusal(grpc.StatusCode.NOT_FOUND, "schedule nope does not exist", reason="SCHEDULE_NOT_FOUND")
 TAKEN = Refusal(grpc.StatusCode.ALREADY_EXISTS, "schedule backup-daily exists", reason="SCHEDULE_EXISTS")
+
+
+FIRST, AND = schedule_pb2.SECONDS_FIELD_FIRST, schedule_pb2.DAY_MATCH_AND
+PREVIEWED = schedule_service_pb2.PreviewScheduleResponse(
+    fires=[
+        schedule_service_pb2.PreviewedFire(
+            time=making.at(making.NOON),
+            local_time="2026-03-01T14:00:00",
+            utc_offset="+02:00",
+            due_time=making.at(making.NOON + timedelta(seconds=5)),
+            disposition=schedule_pb2.DISPOSITION_FIRED,
+        )
+    ],
+    description=["At 14:00, every day."],
+)
+
+
+def cron(expression: str, **fields: Any) -> schedule_pb2.ScheduleSpec:
+    return schedule_pb2.ScheduleSpec(cron=schedule_pb2.CronSpec(expression=expression, **fields))
+
+
+def every(distance: timedelta) -> schedule_pb2.ScheduleSpec:
+    return schedule_pb2.ScheduleSpec(interval=schedule_pb2.IntervalSpec(every=making.length(distance)))
+
+
+def one_shot(*day: int) -> schedule_pb2.ScheduleSpec:
+    time = making.at(datetime(*day, tzinfo=UTC))
+    return schedule_pb2.ScheduleSpec(one_shot=schedule_pb2.OneShotSpec(time=time))
+
+
+def rule(text: str, start: str) -> schedule_pb2.ScheduleSpec:
+    return schedule_pb2.ScheduleSpec(recurrence=schedule_pb2.RecurrenceSpec(rule=text, start=start))
 
 
 def created(services: FakeServices, batonpass: CommandLine, *words: str) -> schedule_pb2.Schedule:
@@ -96,14 +129,23 @@ def test_create_with_seconds_says_where_they_stand(services: FakeServices, baton
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "--cron, --every, --at and --event"),
+        ((), "--cron, --every, --at, --calendar-every, --rrule or --event"),
         (("--cron", "* * * * * *"), "--seconds first or --seconds last"),
-        (("--cron", "@daily", "--every", "5s"), "exclude each other"),
+        (("--cron", "@daily", "--event", "paid"), "--event excludes"),
+        (("--every", "5s", "--days", "and"), "--days belongs to --cron"),
+        (("--calendar-every", "1 month"), "needs --starting"),
+        (("--every", "5s", "--starting", "2026-01-01T00:00:00"), "--starting belongs to --calendar-every"),
+        (("--calendar-every", "1 fortnight", "--starting", "2026-01-01T00:00:00"), "no step of a calendar"),
+        (("--rrule", "FREQ=DAILY", "--starting", "2026-01-01T00:00:00Z"), "leave it out"),
+        (("--exclude-cron", "@daily"), "Say when"),
+        (("--cron", "@daily", "--param", "a=b"), "--param belongs to --template"),
+        (("--template", "nightly"), "--template says everything"),
+        (("--template", "nightly@new"), "ID@VERSION"),
         (("--every", "5s", "--seconds", "first"), "--seconds belongs to --cron"),
         (("--cron", "@daily", "--phase", "5s"), "--phase belongs to --every"),
         (("--every", "5"), "number and a unit"),
         (("--at", "2027-01-01T00:00:00"), "no offset"),
-        (("--cron", "@daily", "--overlap", "sometimes"), "skip, buffer-all, allow-all"),
+        (("--cron", "@daily", "--overlap", "sometimes"), "skip, buffer-one, buffer-all, cancel-other"),
         (("--cron", "@daily", "--payload", "{"), "malformed JSON"),
         (("--cron", "@daily", "--payload", "@/nowhere/file"), "cannot read /nowhere/file"),
         (("--cron", "@daily", "--priority", "high"), "whole number"),
@@ -117,6 +159,83 @@ def test_create_refuses_a_wrong_command_line(
     assert said in result.stderr
     assert "schedule create --help" in result.stderr
     assert services.calls == []
+
+
+def test_create_says_everything_about_when(services: FakeServices, batonpass: CommandLine) -> None:
+    made = created(
+        services,
+        batonpass,
+        *("--cron", "0 9 * * *", "--cron", "0 30 17 * * fri", "--seconds", "first", "--days", "and"),
+        *("--every", "7h", "--at", "2026-05-01T00:00:00Z", "--calendar-every", "2 weeks"),
+        *("--rrule", "FREQ=DAILY", "--starting", "2026-01-31T09:00", "--exclude-cron", "0 12 * * *"),
+        *("--exclude-every", "1d", "--exclude-at", "2026-05-02T00:00:00Z", "--exclude-rrule", "FREQ=YEARLY"),
+        *("--start", "2026-02-01T00:00:00Z", "--end", "2027-02-01T00:00:00Z", "--gap", "shift"),
+        *("--fold", "both", "--include-calendar", "a", "--include-calendar", "b", "--exclude-calendar", "c"),
+        *("--on-closed", "next-business-day", "--jitter", "5s", "--spread", "1m"),
+    )
+    reading = "2026-01-31T09:00:00"
+    assert made == schedule_pb2.Schedule(
+        schedule_id="s",
+        specs=[
+            cron("0 9 * * *", day_match=AND),
+            cron(
+                "0 30 17 * * fri",
+                seconds=schedule_pb2.SECONDS_FIELD_FIRST,
+                day_match=AND,
+            ),
+            every(timedelta(hours=7)),
+            one_shot(2026, 5, 1),
+            schedule_pb2.ScheduleSpec(
+                calendar_interval=schedule_pb2.CalendarIntervalSpec(
+                    every=2, unit=schedule_pb2.CALENDAR_UNIT_WEEK, start=reading
+                )
+            ),
+            rule("FREQ=DAILY", reading),
+        ],
+        exclusions=[
+            cron("0 12 * * *", day_match=AND),
+            every(timedelta(days=1)),
+            one_shot(2026, 5, 2),
+            rule("FREQ=YEARLY", reading),
+        ],
+        start_time=making.at(datetime(2026, 2, 1, tzinfo=UTC)),
+        end_time=making.at(datetime(2027, 2, 1, tzinfo=UTC)),
+        gap_policy=schedule_pb2.GAP_POLICY_SHIFT,
+        fold_policy=schedule_pb2.FOLD_POLICY_BOTH,
+        include_calendars=["a", "b"],
+        exclude_calendars=["c"],
+        calendar_disposition=schedule_pb2.CALENDAR_DISPOSITION_NEXT_BUSINESS_DAY,
+        jitter=making.length(timedelta(seconds=5)),
+        spread=making.length(timedelta(minutes=1)),
+        template=task_pb2.TaskTemplate(handler="h", name="s"),
+    )
+
+
+def test_create_knows_policies_and_labels(services: FakeServices, batonpass: CommandLine) -> None:
+    made = created(
+        services,
+        batonpass,
+        *("--cron", "@daily", "--overlap", "terminate-other", "--catch-up", "earliest", "--max-runs", "3"),
+        *("--pause-on-failure", "2", "--label", "app=shop", "--label", "tier="),
+    )
+    assert made.overlap_policy == task_pb2.OVERLAP_POLICY_TERMINATE_OTHER
+    assert made.catch_up_policy == schedule_pb2.CATCH_UP_POLICY_EARLIEST
+    assert (made.max_runs, made.pause_on_failure) == (3, 2)
+    assert dict(made.labels) == {"app": "shop", "tier": ""}
+
+
+def test_create_may_take_a_schedule_template(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("CreateSchedule", CREATED)
+    batonpass(
+        *("schedule", "create", "s", "--template", "nightly@2", "--param", "table=orders"),
+        *("--label", "app=shop", "--disabled"),
+    )
+    assert services.request("CreateSchedule").schedule == schedule_pb2.Schedule(
+        schedule_id="s",
+        source=schedule_pb2.TemplateSource(template_id="nightly", version=2, parameters={"table": "orders"}),
+        labels={"app": "shop"},
+        disabled=True,
+    )
 
 
 def test_create_needs_a_handler(batonpass: CommandLine) -> None:
@@ -160,6 +279,24 @@ def test_update_can_take_a_value_away(services: FakeServices, batonpass: Command
     assert services.request("UpdateSchedule").update_mask.paths == ["template.name"]
 
 
+def test_update_can_take_lists_and_bounds_away(services: FakeServices, batonpass: CommandLine) -> None:
+    batonpass(*("schedule", "update", "s", "--clear", "exclusions", "--clear", "end", "--clear", "template"))
+    request = services.request("UpdateSchedule")
+    assert list(request.update_mask.paths) == ["exclusions", "end_time", "source"]
+    assert request.schedule == schedule_pb2.Schedule(schedule_id="s")
+
+
+def test_update_may_move_to_another_version(services: FakeServices, batonpass: CommandLine) -> None:
+    batonpass("schedule", "update", "s", "--template", "nightly", "--param", "table=users")
+    request = services.request("UpdateSchedule")
+    assert list(request.update_mask.paths) == ["source"]
+    assert dict(request.schedule.source.parameters) == {"table": "users"}
+    assert (
+        "everything but labels"
+        in batonpass("schedule", "update", "s", "--template", "nightly", "--priority", "3", expect=2).stderr
+    )
+
+
 def test_update_of_nothing_is_wrong_usage(services: FakeServices, batonpass: CommandLine) -> None:
     assert "Nothing to change" in batonpass("schedule", "update", "s", expect=2).stderr
 
@@ -173,6 +310,11 @@ def test_list_follows_the_pages(services: FakeServices, batonpass: CommandLine) 
     listed = batonpass.json("schedule", "list")
     assert [one["task_id"] for one in listed["schedules"]] == ["a", "b"]
     assert [request.page_token for request in services.requests("ListSchedules")] == ["", "t"]
+
+
+def test_list_can_be_of_some_labels(services: FakeServices, batonpass: CommandLine) -> None:
+    batonpass("schedule", "list", "--label", "app=shop", "-l", "tier=1")
+    assert dict(services.request("ListSchedules").labels) == {"app": "shop", "tier": "1"}
 
 
 def test_list_stops_at_the_limit_and_says_so(services: FakeServices, batonpass: CommandLine) -> None:
@@ -257,26 +399,61 @@ def test_queue_runs_it_now(services: FakeServices, batonpass: CommandLine) -> No
 def test_preview_is_of_a_schedule_or_of_a_specification(
     services: FakeServices, batonpass: CommandLine
 ) -> None:
-    shown = schedule_service_pb2.PreviewedFire(
-        time=making.at(making.NOON), local_time="2026-03-01T14:00:00", utc_offset="+02:00"
-    )
-    services.answer("PreviewSchedule", schedule_service_pb2.PreviewScheduleResponse(fires=[shown]))
+    services.answer("PreviewSchedule", PREVIEWED)
     assert batonpass.json("schedule", "preview", "s") == {
-        "fires": [{"time": "2026-03-01T12:00:00Z", "local": "2026-03-01T14:00:00", "offset": "+02:00"}]
+        "description": ["At 14:00, every day."],
+        "fires": [
+            {
+                "time": "2026-03-01T12:00:00Z",
+                "local": "2026-03-01T14:00:00",
+                "offset": "+02:00",
+                "due": "2026-03-01T12:00:05Z",
+                "disposition": "FIRED",
+                "detail": None,
+                "held_until": None,
+            }
+        ],
     }
     batonpass(
         *("schedule", "preview", "--cron", "0 2 * * *", "--time-zone", "Europe/Berlin"),
         *("--count", "3", "--from", "2027-03-27T00:00:00Z"),
     )
     stored, free = services.requests("PreviewSchedule")
-    assert (stored.schedule_id, stored.count, stored.HasField("spec")) == ("s", 5, False)
-    assert (free.spec.cron.expression, free.time_zone, free.count) == ("0 2 * * *", "Europe/Berlin", 3)
+    assert (stored.schedule_id, stored.count, stored.HasField("draft")) == ("s", 5, False)
+    assert free.draft.specs[0].cron.expression == "0 2 * * *"
+    assert (free.draft.time_zone, free.count) == ("Europe/Berlin", 3)
     assert free.from_time.ToJsonString() == "2027-03-27T00:00:00Z"
 
 
-@pytest.mark.parametrize("words", [(), ("s", "--cron", "@daily")])
+def test_explain_says_what_an_expression_means(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("PreviewSchedule", PREVIEWED)
+    words = (
+        "schedule",
+        "explain",
+        "H 14 * * *",
+        "--id",
+        "s",
+        "--time-zone",
+        "Europe/Berlin",
+        "--days",
+        "and",
+    )
+    shown = batonpass(*words).stdout
+    assert shown.startswith("At 14:00, every day.\n\nTIME")
+    assert "2026-03-01T12:00:05Z" in shown, "when it fires, with jitter"
+    draft = services.request("PreviewSchedule").draft
+    assert (draft.schedule_id, draft.time_zone) == ("s", "Europe/Berlin")
+    assert draft.specs[0].cron == schedule_pb2.CronSpec(expression="H 14 * * *", day_match=AND)
+    assert batonpass.json("schedule", "explain", "--every", "5m")["description"] == ["At 14:00, every day."]
+    assert "what to explain" in batonpass("schedule", "explain", expect=2).stderr
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("s", "--cron", "@daily"), ("s", "--time-zone", "UTC"), ("--gap", "skip")]
+)
 def test_preview_needs_exactly_one_of_both(batonpass: CommandLine, words: tuple[str, ...]) -> None:
-    assert "either the ID" in batonpass("schedule", "preview", *words, expect=2).stderr
+    said = batonpass("schedule", "preview", *words, expect=2).stderr
+    assert "either the ID" in said or "leave out the options" in said
 
 
 def test_fires_can_be_filtered(services: FakeServices, batonpass: CommandLine) -> None:
@@ -344,4 +521,4 @@ def test_preview_of_a_schedule_that_listens_says_so(services: FakeServices, bato
     assert batonpass("schedule", "preview", "s").stdout == said
     assert "any more" in batonpass("schedule", "preview", "s").stdout
     assert batonpass("schedule", "preview", "--event", "paid").stdout == said
-    assert batonpass.json("schedule", "preview", "--event", "paid") == {"fires": []}
+    assert batonpass.json("schedule", "preview", "--event", "paid") == {"description": [], "fires": []}

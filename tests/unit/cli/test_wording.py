@@ -77,6 +77,21 @@ def test_sentences_name_commands_and_options(theirs: str, ours: str) -> None:
     assert wording.plain(theirs) == ours
 
 
+@pytest.mark.parametrize(
+    ("path", "option"),
+    [
+        ("schedule.specs[1].cron.expression", "--cron"),
+        ("schedule.exclusions[0].cron.expression", "--exclude-cron"),
+        ("draft.specs[0].calendar_interval.start", "--starting"),
+        ("schedule.end_time", "--end"),
+        ('schedule.source.parameters["table"]', "--param"),
+        ("schedule.source", "--template"),
+    ],
+)
+def test_what_says_when_is_named_by_its_option(path: str, option: str) -> None:
+    assert wording.option(path) == option
+
+
 def test_a_field_without_an_option_is_named_as_it_is() -> None:
     assert wording.told("x", [("update_mask", "must name a field"), ("", "at least one")]) == [
         "update_mask: must name a field",

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from batonpass.cli import flags
+from batonpass.cli.flags import put
 from batonpass.cli.records import task as records
-from batonpass.cli.schedule_options import put
 from batonpass.cli.session import Session, pass_session
 from batonpass.cli.verb import Verb
 from batonpass.queue.v1 import queue_service_pb2 as pb

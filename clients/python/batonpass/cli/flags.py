@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import click
 
 from batonpass.cli import parse
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 T = TypeVar("T")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -70,6 +73,9 @@ PERCENT: Final = Parsed("pct", parse.percent)
 DOCUMENT: Final = Parsed("json|@file", lambda text: parse.document(text, _read_file))
 LABEL: Final = Parsed("key=value", parse.label)
 ADDRESS: Final = Parsed("host:port", parse.address)
+CALENDAR_STEP: Final = Parsed("n unit", parse.calendar_step)
+READING: Final = Parsed("date and time", parse.reading)
+TEMPLATE: Final = Parsed("id[@version]", parse.template)
 INT32: Final = Parsed("n", lambda text: parse.whole(text, bits=32))
 INT64: Final = Parsed("n", lambda text: parse.whole(text, bits=64))
 
@@ -101,6 +107,35 @@ def any_queue() -> Callable[[Decorated], Decorated]:
     """`--queue` as a filter."""
     text = "Only this named queue.  [default: every queue]"
     return click.option("--queue", default="", metavar="NAME", help=text)
+
+
+def group(title: str, decorate: Callable[[Decorated], Decorated]) -> Callable[[Decorated], Decorated]:
+    """`decorate`, whose options the help shows below `title`."""
+
+    def decorated(command: Decorated) -> Decorated:
+        before = len(getattr(command, "__click_params__", ()))
+        made = decorate(command)
+        for option in made.__click_params__[before:]:  # type: ignore[attr-defined]
+            option.group = title
+        return made
+
+    return decorated
+
+
+def put(message: "Message", path: str, value: Any) -> None:
+    """Sets the field of `message` at a dotted path: durations, instants, lists and plain values."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        message = getattr(message, parent)
+    match value:
+        case timedelta():
+            getattr(message, name).FromTimedelta(value)
+        case datetime():
+            getattr(message, name).FromDatetime(value)
+        case tuple():
+            getattr(message, name).extend(value)
+        case _:
+            setattr(message, name, value)
 
 
 def apply(options: tuple[Callable[[Any], Any], ...], command: Decorated) -> Decorated:

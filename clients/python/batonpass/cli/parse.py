@@ -123,6 +123,33 @@ def label(text: str) -> tuple[str, str]:
     return key, value
 
 
+def calendar_step(text: str) -> tuple[int, str]:
+    """`2 weeks` as a count and a unit in the singular: day, week, month or year."""
+    found = re.fullmatch(r"\s*([0-9]+)?\s*(day|week|month|year)s?\s*", text.lower())
+    if found is None:
+        raise ValueError(f'{text!r} is no step of a calendar: write "1 month", "2 weeks", days or years')
+    return whole(found[1] or "1", bits=32), found[2]
+
+
+def reading(text: str) -> str:
+    """`2026-01-31T09:00:00`, what a clock on a wall shows, to the second; without an offset."""
+    try:
+        shown = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is no date and time: write one such as 2026-01-31T09:00:00") from None
+    if shown.tzinfo is not None:
+        raise ValueError(f"{text!r} has an offset: it is read in the schedule's time zone, so leave it out")
+    return shown.isoformat(timespec="seconds")
+
+
+def template(text: str) -> tuple[str, int]:
+    """`ID` or `ID@VERSION` as a pair; the version is 0 when there is none."""
+    name, separator, version = text.partition("@")
+    if not name or (separator and not version.removeprefix("v").isdecimal()):
+        raise ValueError(f"{text!r} is no schedule template: write ID, or ID@VERSION such as nightly@2")
+    return name, int(version.removeprefix("v") or 0)
+
+
 def address(text: str) -> str:
     """`text` unchanged, after a check that each address in it has host and port; see `batonpass.targets`."""
     if text.startswith(("unix:", "unix-abstract:")):

@@ -1,11 +1,10 @@
 """`batonpass schedule`: when work is due."""
 
-from datetime import datetime
 from typing import Any
 
 import click
 
-from batonpass.cli import flags, schedule_edit
+from batonpass.cli import file_options, flags, schedule_edit, schedule_preview
 from batonpass.cli import schedule_options as options
 from batonpass.cli.failure import Failure, Fault
 from batonpass.cli.output import Record
@@ -18,7 +17,7 @@ from batonpass.cli.verb import Noun
 from batonpass.cli.verdict import settled
 from batonpass.cli.views import schedule as views
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
-from batonpass.scheduler.v1.schedule_pb2 import Disposition, Schedule, ScheduleSpec
+from batonpass.scheduler.v1.schedule_pb2 import Disposition
 
 NOTE = click.option("--note", default="", metavar="TEXT", help="Why, for the record.")
 ID = click.argument("schedule_id", metavar="ID")
@@ -31,16 +30,22 @@ def schedule() -> None:
 
 schedule.add_command(schedule_edit.create)
 schedule.add_command(schedule_edit.update)
+schedule.add_command(schedule_preview.preview)
+schedule.add_command(schedule_preview.explain)
 
 
-@schedule.command("list", examples="batonpass schedule list\nbatonpass schedule list -o json")
+@schedule.command(
+    "list",
+    examples="batonpass schedule list -o json\nbatonpass schedule list --label app=shop",
+)
+@file_options.labels("Only those with this label; may be repeated, all must match.")
 @flags.limit("schedules")
 @pass_session
-def list_schedules(session: Session, limit: int) -> None:
+def list_schedules(session: Session, labels: tuple[tuple[str, str], ...], limit: int) -> None:
     """List schedules by ID."""
     found = listed(
         lambda size, token: session.schedules.ListSchedules(
-            pb.ListSchedulesRequest(page_size=size, page_token=token)
+            pb.ListSchedulesRequest(page_size=size, page_token=token, labels=dict(labels))
         ),
         lambda page: [records.record(one) for one in page.schedules],
         limit,
@@ -162,54 +167,6 @@ def _sentences(fire: Record) -> list[str]:
         f"Task {fire['fire_id']} is in the queue.",
         f"{program()} process waits for it; {program()} task get {fire['fire_id']} shows how it went.",
     ]
-
-
-@schedule.command(
-    examples="""
-    batonpass schedule preview backup-daily --count 3
-    batonpass schedule preview --cron "30 2 * * *" --time-zone Europe/Berlin --from 2027-03-27T00:00:00Z
-    batonpass schedule preview --every 90m
-    """
-)
-@click.argument("schedule_id", metavar="[ID]", required=False, default="")
-@options.when
-@options.TIME_ZONE
-@click.option("--count", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="How many.")
-@click.option("--from", "start", type=flags.TIME, help="Only instants after this one.  [default: now]")
-@pass_session
-def preview(
-    session: Session,
-    /,
-    schedule_id: str,
-    time_zone: str | None,
-    count: int,
-    start: datetime | None,
-    **given: Any,
-) -> None:
-    """Show the next instants of a schedule, or of one that is not made yet."""
-    specification = options.spec(given)
-    if bool(schedule_id) == (specification is not None):
-        raise click.UsageError(
-            "Give either the ID of a schedule, or one of --cron, --every, --at and --event."
-        )
-    draft = None if specification is None else Schedule(specs=[specification], time_zone=time_zone or "")
-    request = pb.PreviewScheduleRequest(schedule_id=schedule_id, draft=draft, count=count)
-    if start is not None:
-        request.from_time.FromDatetime(start)
-    fires = session.schedules.PreviewSchedule(request).fires
-    record = {"fires": [records.previewed(fire) for fire in fires]}
-    if not fires and _listens(session, schedule_id, specification):
-        session.say(record, "It fires on events, not by time.")
-    else:
-        session.show(record, views.preview)
-
-
-def _listens(session: Session, schedule_id: str, specification: ScheduleSpec | None) -> bool:
-    """Whether events make it fire."""
-    if specification is not None:
-        return specification.HasField("event")
-    stored = session.schedules.GetSchedule(pb.GetScheduleRequest(schedule_id=schedule_id)).schedule
-    return any(spec.HasField("event") for spec in stored.specs)
 
 
 @schedule.command(

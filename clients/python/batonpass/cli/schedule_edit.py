@@ -24,21 +24,16 @@ from batonpass.scheduler.v1.schedule_pb2 import Schedule
     batonpass schedule create pulse --handler "date" --every 30s --overlap skip --timeout 10s
     batonpass schedule create launch --handler name:launch --at 2027-01-01T00:00:00Z
     batonpass schedule create hooks --handler "echo a webhook came in" --event webhook.received --priority 6
+    batonpass schedule create ship --handler name:ship --event order.paid --pattern '{"data": {"eu": [true]}}'
     batonpass schedule create ticks --handler "date" --cron "*/10 * * * * *" --seconds first
+    batonpass schedule create sync --handler name:sync --cron "0 9 * * *" --cron "30 17 * * fri" --jitter 5m
+    batonpass schedule create rent --handler date --calendar-every "1 month" --starting 2026-01-31T09:00:00
+    batonpass schedule create pay --handler name:pay --cron "0 6 25 * *" --exclude-calendar holidays
+    batonpass schedule create orders --template nightly@2 --param table=orders --label app=shop
     """,
 )
 @click.argument("schedule_id", metavar="ID")
-@click.option("--name", metavar="TEXT", help="Name for people.  [default: the ID]")
-@click.option(
-    "--handler",
-    required=True,
-    metavar="HANDLER",
-    help="What runs: name:REGISTERED, an http(s) URL, or a shell command.",
-)
-@options.when
-@options.TIME_ZONE
-@flags.task_options
-@options.policies
+@options.described
 @click.option("--disabled", is_flag=True, help="Do not fire until it is enabled.")
 @click.option(
     "--request-id",
@@ -51,14 +46,28 @@ from batonpass.scheduler.v1.schedule_pb2 import Schedule
 def create(
     session: Session, /, schedule_id: str, disabled: bool, request_id: str, if_not_exists: bool, **given: Any
 ) -> None:
-    """Make a schedule; it first comes due after now. Give exactly one of --cron, --every, --at, --event."""
-    wanted = options.describe(schedule_id, {**given, "name": given["name"] or schedule_id}).schedule
-    if not wanted.specs:
-        raise click.UsageError("Say when: give one of --cron, --every, --at and --event.")
+    """Make a schedule; it first comes due after now.
+
+    Several of --cron, --every, --at, --calendar-every and --rrule are a union: equal instants fire once.
+    """
+    wanted = _wanted(schedule_id, given)
     wanted.disabled = disabled
     request = pb.CreateScheduleRequest(schedule=wanted, request_id=request_id)
     made = _create_or_get(session, request) if if_not_exists else _create(session, request)
     session.show(records.record(made), views.schedule)
+
+
+def _wanted(schedule_id: str, given: dict[str, Any]) -> Schedule:
+    wanted, paths = options.describe(schedule_id, given)
+    options.check_source(paths)
+    if "source" in paths:
+        return wanted
+    if not wanted.specs:
+        raise click.UsageError("Say when: give --cron, --every, --at, --calendar-every, --rrule or --event.")
+    if given["handler"] is None:
+        raise click.UsageError("Say what runs: give --handler, or --template.")
+    wanted.template.name = given["name"] or schedule_id
+    return wanted
 
 
 def _create(session: Session, request: pb.CreateScheduleRequest) -> Schedule:
@@ -103,16 +112,11 @@ def _create_or_get(session: Session, request: pb.CreateScheduleRequest) -> Sched
     examples="""
     batonpass schedule update backup-daily --cron "30 3 * * *" --priority 9
     batonpass schedule update report --time-zone America/New_York
-    batonpass schedule update pulse --every 1m --timeout 20s
+    batonpass schedule update pulse --every 1m --timeout 20s --clear end
     """,
 )
 @click.argument("schedule_id", metavar="ID")
-@click.option("--name", metavar="TEXT", help="Name for people.")
-@click.option("--handler", metavar="HANDLER", help="What runs.")
-@options.when
-@options.TIME_ZONE
-@flags.task_options
-@options.policies
+@options.described
 @click.option(
     "--generation",
     type=flags.INT64,
@@ -120,12 +124,25 @@ def _create_or_get(session: Session, request: pb.CreateScheduleRequest) -> Sched
     metavar="N",
     help="Change it only when this is its generation.",
 )
+@click.option(
+    "--clear",
+    multiple=True,
+    type=click.Choice(list(options.CLEARABLE)),
+    help="Take this away; may be repeated. Without its schedule template it stays as it is.",
+)
 @pass_session
-def update(session: Session, /, schedule_id: str, generation: int, **given: Any) -> None:
-    """Change what the options name and leave the rest. An instant that has fired does not fire again."""
-    wanted = options.describe(schedule_id, given)
-    if not wanted.paths:
+def update(
+    session: Session, /, schedule_id: str, generation: int, clear: tuple[str, ...], **given: Any
+) -> None:
+    """Change what the options name and leave the rest. An instant that has fired does not fire again.
+
+    Times that are given replace all that there were, and so do exclusions and labels.
+    """
+    wanted, paths = options.describe(schedule_id, given)
+    options.check_source(paths)
+    paths += [options.CLEARABLE[name] for name in clear]
+    if not paths:
         raise click.UsageError("Nothing to change: give at least one option with a new value.")
-    request = pb.UpdateScheduleRequest(schedule=wanted.schedule, generation=generation)
-    request.update_mask.paths.extend(wanted.paths)
+    request = pb.UpdateScheduleRequest(schedule=wanted, generation=generation)
+    request.update_mask.paths.extend(paths)
     session.show(records.record(session.schedules.UpdateSchedule(request).schedule), views.schedule)

@@ -1,39 +1,25 @@
-"""The options that describe a schedule, and the message and field mask they make."""
+"""The options that describe a schedule beside when it is due, and the message and field mask they make."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import click
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 
-from batonpass.cli import flags
-from batonpass.cli.parse import cron_fields
+from batonpass.cli import flags, timing_options
 from batonpass.queue.v1.task_pb2 import OverlapPolicy
-from batonpass.scheduler.v1.schedule_pb2 import CatchUpPolicy, Schedule, ScheduleSpec, SecondsField
+from batonpass.scheduler.v1.schedule_pb2 import CatchUpPolicy, Schedule
 
 OVERLAP: Final = flags.Word(OverlapPolicy, "OVERLAP_POLICY_")
 _CATCH_UP: Final = flags.Word(CatchUpPolicy, "CATCH_UP_POLICY_")
-_SECONDS: Final = flags.Word(SecondsField, "SECONDS_FIELD_")
 
-_WHEN: Final = (
-    click.option("--cron", metavar="EXPR", help="Cron expression: minute hour day month weekday, or @daily."),
-    click.option("--seconds", type=_SECONDS, help="Where a cron expression of six fields has its seconds."),
-    click.option("--every", type=flags.DURATION, help="Distance in elapsed time, such as 5s or 1h30m."),
+_WHAT: Final = (
     click.option(
-        "--phase", type=flags.DURATION, help="Shift of --every against 1970-01-01T00:00Z.  [default: 0]"
+        "--handler",
+        metavar="HANDLER",
+        help="What runs: name:REGISTERED, an http(s) URL, or a shell command.",
     ),
-    click.option("--at", type=flags.TIME, help="Once: RFC 3339 such as 2026-03-01T02:00:00Z, or +10m."),
-    click.option("--event", metavar="NAME", help="Whenever an event of this type arrives."),
+    click.option("--name", metavar="TEXT", help="Name for people.  [default of a new one: the ID]"),
 )
-
-TIME_ZONE: Final = click.option(
-    "--time-zone",
-    metavar="ZONE",
-    help="IANA zone in which --cron is read, such as Europe/Berlin.  [default: UTC]",
-)
-
 _POLICIES: Final = (
     click.option(
         "--overlap",
@@ -46,10 +32,37 @@ _POLICIES: Final = (
     click.option(
         "--catchup-window", type=flags.DURATION, help="How old such an instant may be.  [default: 1h]"
     ),
+    click.option("--max-runs", type=flags.INT64, metavar="N", help="Most fires; then it is disabled."),
+    click.option(
+        "--pause-on-failure",
+        type=flags.INT32,
+        metavar="N",
+        help="Disable it after so many failures in a row.",
+    ),
+)
+_TEMPLATE: Final = (
+    click.option(
+        "--template",
+        type=flags.TEMPLATE,
+        help="Make it of this schedule template; the rest comes from there.  [default version: newest]",
+    ),
+    click.option(
+        "--param",
+        multiple=True,
+        type=flags.LABEL,
+        metavar="KEY=VALUE",
+        help="Value of a parameter; may be repeated.",
+    ),
+)
+LABEL: Final = click.option(
+    "--label",
+    multiple=True,
+    type=flags.LABEL,
+    metavar="KEY=VALUE",
+    help="Mark for selection; may be repeated.",
 )
 
 _PATHS: Final = {
-    "time_zone": "time_zone",
     "name": "template.name",
     "handler": "template.handler",
     "priority": "template.priority",
@@ -63,7 +76,21 @@ _PATHS: Final = {
     "overlap": "overlap_policy",
     "catch_up": "catch_up_policy",
     "catchup_window": "catchup_window",
+    "max_runs": "max_runs",
+    "pause_on_failure": "pause_on_failure",
 }
+
+CLEARABLE: Final = {
+    "exclusions": "exclusions",
+    "start": "start_time",
+    "end": "end_time",
+    "include-calendars": "include_calendars",
+    "exclude-calendars": "exclude_calendars",
+    "payload": "template.payload",
+    "labels": "labels",
+    "template": "source",
+}
+"""What an update can take away, and the path of it."""
 
 
 class Described(NamedTuple):
@@ -73,95 +100,39 @@ class Described(NamedTuple):
     paths: list[str]
 
 
-def when(command: flags.Decorated) -> flags.Decorated:
-    """The options that say when."""
-    return flags.apply(_WHEN, command)
-
-
-def policies(command: flags.Decorated) -> flags.Decorated:
-    """The options that say what happens to instants in special cases."""
-    return flags.apply(_POLICIES, command)
+def described(command: flags.Decorated) -> flags.Decorated:
+    """All options that `describe` reads."""
+    policies = flags.group("Policies", lambda inner: flags.apply(_POLICIES, inner))
+    template = flags.group("Schedule template", lambda inner: flags.apply(_TEMPLATE, inner))
+    task = flags.group("Task", lambda inner: flags.apply(_WHAT, flags.task_options(inner)))
+    return timing_options.timing(task(policies(template(LABEL(command)))))
 
 
 def describe(schedule_id: str, given: Mapping[str, Any]) -> Described:
     """The schedule that options describe; those that are None were not given. Raises UsageError."""
-    described = Described(Schedule(schedule_id=schedule_id), [])
-    specification = spec(given)
-    if specification is not None:
-        described.schedule.specs.append(specification)
-        described.paths.append("specs")
+    made = Schedule(schedule_id=schedule_id)
+    paths = timing_options.put_timing(made, given)
     for option, path in _PATHS.items():
         if given[option] is not None:
-            put(described.schedule, path, given[option])
-            described.paths.append(path)
-    return described
+            flags.put(made, path, given[option])
+            paths.append(path)
+    if given["label"]:
+        made.labels.update(dict(given["label"]))
+        paths.append("labels")
+    if given["template"] is not None:
+        made.source.template_id, made.source.version = given["template"]
+        made.source.parameters.update(dict(given["param"]))
+        paths.append("source")
+    elif given["param"]:
+        raise click.UsageError("--param belongs to --template: give both.")
+    return Described(made, paths)
 
 
-def put(message: Message, path: str, value: object) -> None:
-    """Sets the field of `message` at a dotted path."""
-    *parents, name = path.split(".")
-    for parent in parents:
-        message = getattr(message, parent)
-    if isinstance(value, timedelta):
-        duration: Duration = getattr(message, name)
-        duration.FromTimedelta(value)
-    else:
-        setattr(message, name, value)
-
-
-def spec(given: Mapping[str, Any]) -> ScheduleSpec | None:
-    """When, from `--cron`, `--every`, `--at` or `--event`; None when none is given. Raises UsageError."""
-    kinds = [kind for kind in ("cron", "every", "at", "event") if given.get(kind) is not None]
-    _check_companions(given, kinds)
-    match kinds:
-        case []:
-            return None
-        case ["cron"]:
-            return _cron(given["cron"], given["seconds"])
-        case ["every"]:
-            return _interval(given["every"], given["phase"])
-        case ["at"]:
-            return _one_shot(given["at"])
-        case ["event"]:
-            return _event(given["event"])
-        case _:
-            names = " and ".join(f"--{kind}" for kind in kinds)
-            raise click.UsageError(f"{names} exclude each other: give exactly one.")
-
-
-def _check_companions(given: Mapping[str, Any], kinds: list[str]) -> None:
-    for companion, owner in (("seconds", "cron"), ("phase", "every")):
-        if given.get(companion) is not None and owner not in kinds:
-            raise click.UsageError(f"--{companion} belongs to --{owner}: give both.")
-
-
-def _cron(expression: str, seconds: Any) -> ScheduleSpec:
-    if seconds is None and cron_fields(expression) == 6:
+def check_source(paths: Sequence[str]) -> None:
+    """Raises UsageError when more is said than a schedule that is made of a schedule template has itself."""
+    own = ("source", "labels")
+    if "source" in paths and set(paths) - set(own):
         raise click.UsageError(
-            f"--cron {expression!r} has six fields, and products differ in where the seconds stand: add "
-            "--seconds first or --seconds last, or leave out the seconds."
+            "--template says everything but labels, with values of its parameters as --param:"
+            " give it, or what the schedule is."
         )
-    made = ScheduleSpec()
-    made.cron.expression = expression
-    made.cron.seconds = seconds or SecondsField.SECONDS_FIELD_UNSPECIFIED
-    return made
-
-
-def _interval(every: timedelta, phase: timedelta | None) -> ScheduleSpec:
-    made = ScheduleSpec()
-    made.interval.every.FromTimedelta(every)
-    if phase is not None:
-        made.interval.phase.FromTimedelta(phase)
-    return made
-
-
-def _one_shot(at: datetime) -> ScheduleSpec:
-    made = ScheduleSpec()
-    made.one_shot.time.FromDatetime(at)
-    return made
-
-
-def _event(name: str) -> ScheduleSpec:
-    made = ScheduleSpec()
-    made.event.type = name
-    return made

@@ -49,6 +49,17 @@ class Verb(click.Command):
         self.examples = textwrap.dedent(examples).strip()
         self.params.extend(_shared_options())
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options below the title of their group, those without one last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            line = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if line is not None:
+                groups.setdefault(getattr(parameter, "group", "Options"), []).append(line)
+        for title, lines in sorted(groups.items(), key=lambda one: one[0] == "Options" and len(groups) > 1):
+            with formatter.section(title):
+                formatter.write_dl(lines)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
             with formatter.section("Examples"):

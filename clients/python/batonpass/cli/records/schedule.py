@@ -3,11 +3,17 @@
 from datetime import UTC
 
 from batonpass.cli import format
+from batonpass.cli.files.writing import content_of
 from batonpass.cli.records import template
 from batonpass.cli.records.values import Record, instant, milliseconds, span, word
 from batonpass.queue.v1.task_pb2 import OverlapPolicy
 from batonpass.scheduler.v1.schedule_pb2 import (
+    CalendarDisposition,
+    CalendarUnit,
     CatchUpPolicy,
+    Disposition,
+    FoldPolicy,
+    GapPolicy,
     Schedule,
     ScheduleSpec,
     ScheduleStats,
@@ -16,9 +22,18 @@ from batonpass.scheduler.v1.schedule_pb2 import (
 from batonpass.scheduler.v1.schedule_service_pb2 import (
     GetScheduleStatsResponse,
     PreviewedFire,
+    PreviewScheduleResponse,
 )
 
-_TYPES = {"cron": "cron", "interval": "interval", "one_shot": "once", "event": "event"}
+_TYPES = {
+    "cron": "cron",
+    "interval": "interval",
+    "one_shot": "once",
+    "event": "event",
+    "calendar_interval": "calendar",
+    "recurrence": "rrule",
+}
+_UNION = "union"
 
 
 def record(schedule: Schedule) -> Record:
@@ -27,14 +42,13 @@ def record(schedule: Schedule) -> Record:
 
 
 def _original(schedule: Schedule) -> Record:
-    spec = _spec(schedule)
     what = template.settings(schedule.template)
     return {
         "task_id": schedule.schedule_id,
         "task_name": schedule.template.name or None,
         "handler": schedule.template.handler or None,
-        "schedule_type": _TYPES.get(spec.WhichOneof("kind") or ""),
-        "schedule_expr": expression(spec),
+        "schedule_type": _type(schedule),
+        "schedule_expr": "; ".join(filter(None, map(expression, schedule.specs))) or None,
         "priority": template.priority(schedule.template),
         "enabled": not schedule.disabled,
         "created_at": instant(schedule, "create_time"),
@@ -59,6 +73,28 @@ def _when(schedule: Schedule) -> Record:
         "overlap_policy": word(OverlapPolicy, schedule.overlap_policy, "OVERLAP_POLICY_"),
         "catch_up_policy": word(CatchUpPolicy, schedule.catch_up_policy, "CATCH_UP_POLICY_"),
         "catchup_window": span(schedule, "catchup_window"),
+        **_exceptions(schedule),
+        "max_runs": schedule.max_runs or None,
+        "pause_on_failure": schedule.pause_on_failure or None,
+        "labels": dict(sorted(schedule.labels.items())),
+        "source": content_of(schedule.source) if schedule.HasField("source") else None,
+    }
+
+
+def _exceptions(schedule: Schedule) -> Record:
+    """Where clocks, calendars and chance come in; `specs` and `exclusions` as files spell them."""
+    return {
+        "specs": [content_of(spec) for spec in schedule.specs],
+        "exclusions": [content_of(spec) for spec in schedule.exclusions],
+        "start": instant(schedule, "start_time"),
+        "end": instant(schedule, "end_time"),
+        "gap_policy": word(GapPolicy, schedule.gap_policy, "GAP_POLICY_"),
+        "fold_policy": word(FoldPolicy, schedule.fold_policy, "FOLD_POLICY_"),
+        "include_calendars": list(schedule.include_calendars),
+        "exclude_calendars": list(schedule.exclude_calendars),
+        "on_closed": word(CalendarDisposition, schedule.calendar_disposition, "CALENDAR_DISPOSITION_"),
+        "jitter": span(schedule, "jitter"),
+        "spread": span(schedule, "spread"),
     }
 
 
@@ -80,8 +116,17 @@ def _history(schedule: Schedule) -> Record:
         "updated_at": instant(schedule, "update_time"),
         "success_count": schedule.stats.success_count,
         "fire_count": schedule.stats.fire_count,
+        "run_count": schedule.stats.run_count,
+        "failures_in_row": schedule.stats.failures_in_row,
+        "overdue": schedule.stats.overdue,
         "invalid_reason": schedule.invalid_reason or None,
     }
+
+
+def _type(schedule: Schedule) -> str | None:
+    """The kind of its times; `union` when there are several kinds."""
+    kinds = {_TYPES.get(spec.WhichOneof("kind") or "") for spec in schedule.specs}
+    return _UNION if len(kinds) > 1 else next(iter(kinds), None)
 
 
 def _spec(schedule: Schedule) -> ScheduleSpec:
@@ -100,7 +145,7 @@ def _seconds(spec: ScheduleSpec) -> str | None:
 
 
 def expression(spec: ScheduleSpec) -> str | None:
-    """When, in one word: the cron expression, `5m`, the instant, or the event's type."""
+    """When, in short: the cron expression, `5m`, the instant, `1 month`, the rule, or the event's type."""
     match spec.WhichOneof("kind"):
         case "cron":
             return spec.cron.expression
@@ -110,13 +155,32 @@ def expression(spec: ScheduleSpec) -> str | None:
             return format.time(spec.one_shot.time.ToDatetime(UTC))
         case "event":
             return spec.event.type
+        case "calendar_interval":
+            every, unit = spec.calendar_interval.every or 1, spec.calendar_interval.unit
+            name = (word(CalendarUnit, unit, "CALENDAR_UNIT_") or "").lower()
+            return f"{every} {name}{'' if every == 1 else 's'}"
+        case "recurrence":
+            return spec.recurrence.rule
         case _:
             return None
 
 
+def prospect(reply: PreviewScheduleResponse) -> Record:
+    """What it means, and instants to come."""
+    return {"description": list(reply.description), "fires": [previewed(fire) for fire in reply.fires]}
+
+
 def previewed(fire: PreviewedFire) -> Record:
     """One instant to come."""
-    return {"time": instant(fire, "time"), "local": fire.local_time, "offset": fire.utc_offset}
+    return {
+        "time": instant(fire, "time"),
+        "local": fire.local_time,
+        "offset": fire.utc_offset,
+        "due": instant(fire, "due_time"),
+        "disposition": word(Disposition, fire.disposition, "DISPOSITION_"),
+        "detail": fire.detail or None,
+        "held_until": instant(fire, "held_until"),
+    }
 
 
 def stats(reply: GetScheduleStatsResponse, schedule_id: str | None) -> Record:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def when(record: Record) -> str:
     """`cron 0 2 * * * Europe/Berlin`: kind, expression and, where it matters, the zone."""
-    zone = record["time_zone"] if record["schedule_type"] == "cron" else None
+    zone = record["time_zone"] if record["schedule_type"] not in ("interval", "once", "event") else None
     return " ".join(word for word in (record["schedule_type"], record["schedule_expr"], zone) if word)
 
 
@@ -50,7 +50,15 @@ FIRES: Final = (
     text("DETAIL", "detail"),
 )
 
-PREVIEW: Final = (key("TIME", "time"), key("LOCAL", "local"), key("OFFSET", "offset"))
+PREVIEW: Final = (
+    key("TIME", "time"),
+    key("LOCAL", "local"),
+    key("OFFSET", "offset"),
+    Column("FIRES AT", lambda fire: fire["due"] if fire["due"] != fire["time"] else None, drop=1),
+    Column("BECOMES", lambda fire: None if fire["disposition"] == "FIRED" else fire["disposition"], drop=3),
+    key("HELD UNTIL", "held_until", drop=2),
+    text("DETAIL", "detail"),
+)
 
 
 def schedules(record: Record) -> "Iterable[RenderableType]":
@@ -73,7 +81,18 @@ def fires(record: Record) -> "Iterable[RenderableType]":
 
 def preview(record: Record) -> "Iterable[RenderableType]":
     """Instants to come."""
-    yield grid(record["fires"], PREVIEW, "It does not come due by time any more.")
+    columns = [
+        column for column in PREVIEW if any(column.value(fire) is not None for fire in record["fires"])
+    ]
+    yield grid(record["fires"], columns, "It does not come due by time any more.")
+
+
+def explanation(record: Record) -> "Iterable[RenderableType]":
+    """What it means, then instants to come."""
+    yield from record["description"]
+    if record["fires"]:
+        yield ""
+        yield from preview(record)
 
 
 def stats(record: Record) -> "Iterable[RenderableType]":
