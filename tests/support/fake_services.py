@@ -20,20 +20,32 @@ import grpc
 import grpc.aio
 from batonpass.options import SERVER_OPTIONS
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
-from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2, template_service_pb2
+from batonpass.scheduler.v1 import (
+    backfill_service_pb2,
+    calendar_service_pb2,
+    event_service_pb2,
+    schedule_service_pb2,
+    template_service_pb2,
+)
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 START_TIMEOUT = 10.0
-SERVICES = (
-    schedule_service_pb2.DESCRIPTOR.services_by_name["ScheduleService"],
-    event_service_pb2.DESCRIPTOR.services_by_name["EventService"],
-    template_service_pb2.DESCRIPTOR.services_by_name["TemplateService"],
-    queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"],
-    pull_service_pb2.DESCRIPTOR.services_by_name["PullService"],
-)
+SERVICES = [
+    service
+    for module in (
+        backfill_service_pb2,
+        calendar_service_pb2,
+        event_service_pb2,
+        schedule_service_pb2,
+        template_service_pb2,
+        queue_service_pb2,
+        pull_service_pb2,
+    )
+    for service in module.DESCRIPTOR.services_by_name.values()
+]
 
 
 class Call(NamedTuple):
