@@ -61,6 +61,8 @@ def test_a_switch_that_a_file_does_not_mention_stays():
 
 def test_a_version_that_a_file_does_not_mention_stays_pinned():
     assert change(made_of(2), of=MADE).verb == "unchanged"
+    moved = change(made_of(2), of=MADE, labels={"a": "b"})
+    assert (moved.paths, moved.message.source.version) == (["labels"], 2)
     newer = {"template_id": "nightly", "version": 3}
     assert change(made_of(2), of=MADE, source=newer).paths == ["source"]
     other = {"template_id": "nightly", "parameters": {"table": "orders"}}

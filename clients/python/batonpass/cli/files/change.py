@@ -18,11 +18,13 @@ _PATHS: Mapping[str, str] = {"task": "template"}
 class Change:
     """One document beside what there is: `current` None when there is nothing of that name yet.
 
-    `before` and `after` are the contents of files; `fields` are the keys whose values differ.
+    `message` is what to send. `before` and `after` are the contents of files; `fields` are the keys whose
+    values differ.
     """
 
     document: Document
     current: Any
+    message: Any
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     fields: tuple[str, ...]
@@ -54,15 +56,14 @@ class Change:
 
 def compare(document: Document, current: Any) -> Change:
     """The change that a document asks for. What it does not say is the default, and no difference."""
-    wanted, have = without_defaults(document.message), None
-    if current is not None:
-        have = _comparable(current, wanted)
-        if isinstance(wanted, Schedule):
-            _settle(wanted, current, document)
-    before = {} if have is None else content_of(have)
-    after = content_of(wanted)
+    wanted = type(document.message)()
+    wanted.CopyFrom(document.message)
+    if current is not None and isinstance(wanted, Schedule):
+        _settle(wanted, current, document)
+    after = content_of(without_defaults(wanted))
+    before = {} if current is None else content_of(_comparable(current, wanted))
     fields = tuple(key for key in {**before, **after} if before.get(key) != after.get(key))
-    return Change(document, current, before, after, fields)
+    return Change(document, current, wanted, before, after, fields)
 
 
 def _comparable(current: Any, wanted: Any) -> Any:

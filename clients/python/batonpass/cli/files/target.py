@@ -77,7 +77,7 @@ class Target:
                 case "Calendar":
                     self._make_calendar(change)
                 case "ScheduleTemplate":
-                    put = template_pb.PutScheduleTemplateRequest(template=change.document.message)
+                    put = template_pb.PutScheduleTemplateRequest(template=change.message)
                     self._session.templates.PutScheduleTemplate(put)
                 case _:
                     self._make_schedule(change)
@@ -126,7 +126,7 @@ class Target:
         return list(_all(call, template_pb.ListScheduleTemplatesRequest, "templates"))
 
     def _make_calendar(self, change: Change) -> None:
-        message = change.document.message
+        message = change.message
         if change.current is None:
             self._session.calendars.CreateCalendar(calendar_pb.CreateCalendarRequest(calendar=message))
         else:
@@ -135,7 +135,7 @@ class Target:
 
     def _make_schedule(self, change: Change) -> None:
         """An update is for the generation that was compared, so nobody's change in between is undone."""
-        message, calls = change.document.message, self._session.schedules
+        message, calls = change.message, self._session.schedules
         if change.current is None:
             calls.CreateSchedule(pb.CreateScheduleRequest(schedule=message))
             return
