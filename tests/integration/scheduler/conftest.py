@@ -53,7 +53,8 @@ def replica(make_replica: MakeReplica) -> Replica:
 
 
 @pytest.fixture
-async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
+async def address(replica: Replica, clock: ManualClock) -> AsyncIterator[str]:
+    """Where a server of all its services listens."""
     server = RpcServer()
     schedules = replica.schedules
     awaiting = Awaiting(replica.database, clock, replica.signals, poll=0.05)
@@ -71,7 +72,11 @@ async def api(replica: Replica, clock: ManualClock) -> AsyncIterator[Api]:
     server.add(add_TemplateServiceServicer_to_server, TemplateService(replica.templates))
     events = EventService(replica.publisher, replica.event_log, replica.replays, clock)
     server.add(add_EventServiceServicer_to_server, events)
-    address = await server.start(insecure_dev=True)
+    yield await server.start(insecure_dev=True)
+    await server.stop()
+
+
+@pytest.fixture
+async def api(address: str) -> AsyncIterator[Api]:
     async with grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS) as channel:
         yield Api(channel)
-    await server.stop()
