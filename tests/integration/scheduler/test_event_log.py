@@ -175,6 +175,13 @@ async def test_replay_into_a_batch_trigger_hands_over_batches_of_one(
     assert [queue.tasks[each].template.payload for each in queue.arrivals] == [b"[0]", b"[1]"]
 
 
+async def test_replay_leaves_alone_what_comes_in_while_it_works(api: Api, clock: ManualClock) -> None:
+    await publish(api, clock, 1)
+    await api.PublishEvent(event=event("e1"))
+    counted = await api.ReplayEvents(from_time=stamp(START), draft=EventSpec(type="*"), dry_run=True)
+    assert counted.events == 1
+
+
 async def test_replay_works_in_small_transactions(
     api: Api, replica: Replica, clock: ManualClock, monkeypatch: Any
 ) -> None:
