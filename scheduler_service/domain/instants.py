@@ -10,8 +10,8 @@ from scheduler_service.domain.errors import InvalidSchedule
 
 MOST_COUNTED: Final = 20_000
 """Combined sets are counted by visiting each instant, up to so many."""
-MOST_EXCLUDED: Final = 40_000
-"""A search gives up when so many instants in a row are excluded."""
+MOST_EXCLUDED: Final = 30_000
+"""A search gives up when so many instants of one specification in a row are excluded: 8 hours of seconds."""
 
 _TICK = timedelta(microseconds=1)
 _REMEMBERED: Final = 8
@@ -20,7 +20,7 @@ _REMEMBERED: Final = 8
 class Timetable(Protocol):
     """A set of instants. `next_after` and `previous_at_or_before` walk the same set.
 
-    Both raise InvalidSchedule for `exclusions` when they take away `MOST_EXCLUDED` instants in a row.
+    Both raise InvalidSchedule for `exclusions` when those leave nothing of `MOST_EXCLUDED` instants in a row.
     """
 
     def next_after(self, instant: datetime) -> datetime | None:
@@ -173,7 +173,7 @@ class Remembered:
 
 def all_excluded() -> InvalidSchedule:
     """The search of an instant came to no end."""
-    return InvalidSchedule("exclusions", f"take away more than {MOST_EXCLUDED} instants in a row")
+    return InvalidSchedule("exclusions", f"take away {MOST_EXCLUDED} instants of a specification in a row")
 
 
 def _walk(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
