@@ -1,4 +1,5 @@
-"""Writes the generated Python code in `clients/python` from the `.proto` files: its only writer.
+"""Writes the generated Python code in `clients/python` from the `.proto` files, and the JSON Schema of files
+from that: their only writer.
 
     python protos/generate.py            write, and delete what no proto yields any more
     python protos/generate.py --check    compare byte for byte and write nothing; exit 1 when stale
@@ -7,6 +8,8 @@ Each `protos/a/b.proto` becomes `clients/python/a/b_pb2.py(i)`, and `b_pb2_grpc.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +21,7 @@ from grpc_tools import protoc
 
 PROTOS = Path(__file__).resolve().parent
 TARGET = PROTOS.parent / "clients" / "python"
+SCHEMA = PROTOS.parent / "docs" / "schema" / "batonpass.schema.json"
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 BIN = Path(sys.executable).parent
 
@@ -103,7 +107,20 @@ def replace(fresh: Path) -> int:
             (TARGET / path).parent.mkdir(parents=True, exist_ok=True)
             (TARGET / path).write_bytes(want[path])
             print(f"wrote {path}")
-    return 0
+    return write_schema()
+
+
+def write_schema() -> int:
+    """The JSON Schema of files follows from the code that was just written, so another process says it."""
+    program = [sys.executable, "-m", "batonpass.cli.main", "schema"]
+    said = subprocess.run(
+        program, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(TARGET)}
+    )
+    if said.returncode == 0:
+        SCHEMA.write_text(said.stdout)
+    else:
+        print(said.stderr, file=sys.stderr)
+    return said.returncode
 
 
 if __name__ == "__main__":

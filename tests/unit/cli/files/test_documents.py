@@ -1,10 +1,12 @@
 """Documents of files: what they may say, how mistakes are named, and that nothing is lost on the way."""
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from batonpass.cli.files import spelling, yaml_text
 from batonpass.cli.files.defaults import without_defaults
 from batonpass.cli.files.document import KINDS, content_with_kind, document_of
@@ -54,6 +56,9 @@ task:
 """
 
 
+SMALL = "{kind: Schedule, schedule_id: s, specs: [{interval: 5s}], task: {handler: h}}"
+
+
 def read(text: str) -> Schedule:
     """The only schedule of a YAML text."""
     (content,) = yaml_text.documents(text)
@@ -98,8 +103,9 @@ def test_what_a_service_fills_in_is_not_written():
 def test_an_event_may_be_a_word_or_have_a_pattern_in_plain_yaml():
     word = "{kind: Schedule, schedule_id: s, task: {handler: h}, specs: [{event: order.*}]}"
     assert read(word).specs[0].event.type == "order.*"
-    pattern = 'specs: [{event: {type: o, pattern: {data: {amount: [{numeric: [">", 100]}]}}}}]'
-    spec = read(f"{{kind: Schedule, schedule_id: s, {pattern}}}").specs[0]
+    pattern = 'pattern: {data: {amount: [{numeric: [">", 100]}]}}'
+    rest = f"task: {{handler: h}}, specs: [{{event: {{type: o, {pattern}}}}}]"
+    spec = read(f"{{kind: Schedule, schedule_id: s, {rest}}}").specs[0]
     assert spec.event.pattern == '{"data":{"amount":[{"numeric":[">",100]}]}}'
     assert content_of(spec)["event"]["pattern"] == {"data": {"amount": [{"numeric": [">", 100]}]}}
 
@@ -123,6 +129,9 @@ def test_every_payload_can_be_written(data):
         ("schedule_id: s", "kind", "is missing"),
         ("- 1", "", "must be a mapping"),
         ("kind: Schedule", "schedule_id", "is missing"),
+        ("{kind: Schedule, schedule_id: s, task: {handler: h}}", "specs", "at least one"),
+        ("{kind: Schedule, schedule_id: s, specs: [interval: 5s]}", "task.handler", "says what runs"),
+        ("{kind: Schedule, schedule_id: s, source: {template_id: t}, max_runs: 1}", "max_runs", "left out"),
         ("{kind: Schedule, schedule_id: 3}", "schedule_id", "put it in quotes"),
         ("{kind: Schedule, schedule_id: s, colour: red}", "colour", "no such field"),
         ("{kind: Schedule, schedule_id: s, generation: 4}", "generation", "no such field"),
@@ -162,17 +171,17 @@ def test_yaml_keeps_texts_as_they_are():
 
 
 def test_files_are_checked_as_a_whole_and_every_mistake_is_named(tmp_path):
-    (tmp_path / "b.yaml").write_text("kind: Schedule\nschedule_id: s\n---\n# empty\n---\nkind: Nothing\n")
-    (tmp_path / "a.yml").write_text("{kind: Schedule, schedule_id: s, specs: []}\n---\na: 1\na: 2\n")
+    (tmp_path / "b.yaml").write_text(f"{SMALL}\n---\n# empty\n---\nkind: Nothing\n")
+    (tmp_path / "a.yml").write_text(f"{SMALL}\n---\na: 1\na: 2\n")
     (tmp_path / "notes.txt").write_text("not a file for this")
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "c.json").write_text('{"kind": "Schedule", "schedule_id": "s"}')
+    (tmp_path / "more" / "c.json").write_text(json.dumps(yaml.safe_load(SMALL)))
     with pytest.raises(WrongFiles) as caught:
         load([str(tmp_path), str(tmp_path / "nowhere.yaml")])
     lines = str(caught.value).replace(f"{tmp_path}/", "").splitlines()[1:]
     assert lines == [
         "a.yml: line 4, column 1: the key 'a' is there twice",
-        f"b.yaml, document 3 (line 6): kind: must be one of {', '.join(KINDS)}, CronJob, not 'Nothing'",
+        f"b.yaml, document 3 (line 5): kind: must be one of {', '.join(KINDS)}, CronJob, not 'Nothing'",
         "nowhere.yaml: No such file or directory",
         "more/c.json, document 1 (line 1): schedule s is in b.yaml, document 1 (line 1) already",
     ]
@@ -185,8 +194,9 @@ def test_a_folder_without_documents_is_a_mistake(tmp_path):
 
 def test_documents_come_in_the_order_in_which_they_are_made(tmp_path):
     file = tmp_path / "all.yaml"
-    kinds = [("Schedule", "schedule_id"), ("ScheduleTemplate", "template_id"), ("Calendar", "calendar_id")]
-    file.write_text("---\n".join(f"{{kind: {kind}, {identity}: x}}\n" for kind, identity in kinds))
+    others = [("ScheduleTemplate", "template_id"), ("Calendar", "calendar_id")]
+    texts = [SMALL, *(f"{{kind: {kind}, {identity}: x}}" for kind, identity in others)]
+    file.write_text("\n---\n".join(texts))
     assert [document.kind for document in load([str(file)])] == ["Calendar", "ScheduleTemplate", "Schedule"]
 
 

@@ -23,6 +23,9 @@ KINDS: Final[Mapping[str, tuple[type[Message], str]]] = {
 
 WORDS: Final = {"Calendar": "calendar", "ScheduleTemplate": "schedule template", "Schedule": "schedule"}
 
+_OWN: Final = ("schedule_id", "labels", "disabled", "source")
+"""What a schedule that is made of a schedule template says itself."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -69,8 +72,22 @@ def _own(content: Mapping[Any, Any], place: str) -> Document:
     if not getattr(message, identity):
         raise Mistake(identity, "is missing")
     if isinstance(message, Schedule):
+        _check(message, rest)
         _complete(message)
     return Document(kind, message, place, says_disabled=rest.get("disabled") is not None)
+
+
+def _check(schedule: Schedule, content: Mapping[Any, Any]) -> None:
+    """What a scheduler would only find when the schedule is made. Raises Mistake."""
+    if schedule.HasField("source"):
+        for key in content:
+            if key not in _OWN:
+                raise Mistake(str(key), "must be left out: what `source` names says it")
+        return
+    if not schedule.specs:
+        raise Mistake("specs", "must have at least one, or `source` must be given")
+    if not schedule.template.handler.strip():
+        raise Mistake("task.handler", "is missing: it says what runs")
 
 
 def _complete(schedule: Schedule) -> None:

@@ -27,6 +27,7 @@ _COMMON: Final[Mapping[str, Schema]] = {
     spelling.DURATION: {"type": "string", "pattern": DURATION, "examples": ["30s", "1h30m"]},
     spelling.TIMESTAMP: {"type": "string", "pattern": TIME, "examples": ["2026-03-01T02:00:00Z"]},
 }
+_SCHEDULE: Final = [{"required": ["source"]}, {"required": ["specs", "task"]}]
 _CRON_JOB: Final[Schema] = {
     "type": "object",
     "description": "A CronJob of Kubernetes (batch/v1), taken as it is.",
@@ -42,7 +43,8 @@ def schema() -> Schema:
     for kind, (message, identity) in KINDS.items():
         made = _message(message.DESCRIPTOR, definitions)
         properties = {"kind": {"const": kind}, **made["properties"]}
-        roots.append({**made, "properties": properties, "required": ["kind", identity]})
+        root = {**made, "properties": properties, "required": ["kind", identity]}
+        roots.append({**root, "anyOf": _SCHEDULE} if kind == "Schedule" else root)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Batonpass",
