@@ -1,6 +1,7 @@
 """Zones: which names there are, which release of the database, and when clocks are moved."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from tests.support.walker import utc
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> None:
+def _forget() -> Iterator[None]:
+    zones.version.cache_clear()
+    yield
     zones.version.cache_clear()
 
 
