@@ -113,9 +113,8 @@ def replace(fresh: Path) -> int:
 def write_schema() -> int:
     """The JSON Schema of files follows from the code that was just written, so another process says it."""
     program = [sys.executable, "-m", "batonpass.cli.main", "schema"]
-    said = subprocess.run(
-        program, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(TARGET)}
-    )
+    environment = {**os.environ, "PYTHONPATH": str(TARGET)}
+    said = subprocess.run(program, capture_output=True, text=True, check=False, env=environment)
     if said.returncode == 0:
         SCHEMA.write_text(said.stdout)
     else:
