@@ -16,15 +16,19 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+from batonpass.scheduler.v1.backfill_service_pb2_grpc import add_BackfillServiceServicer_to_server
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 from batonpass.scheduler.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 
+from scheduler_service.api.backfill_service import BackfillService
 from scheduler_service.api.creation import Makings
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
 from scheduler_service.api.template_service import TemplateService
 from scheduler_service.app.awaiting import Awaiting
+from scheduler_service.app.backfilling import BackfillLoop
+from scheduler_service.app.backfills import Backfills
 from scheduler_service.app.creating import Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.event_log import EventLog
@@ -123,12 +127,14 @@ class Scheduler:
             outbox, Shards(self._locks), queue, window, clock, signals, metrics, self.server.health
         )
         settling = Settling(database, outbox, window, clock, signals, metrics)
+        backfilling = BackfillLoop(database, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
         maintenance = Maintenance(database, clock, signals, metrics)
         loops = [
             Loop("due schedules", due.step, POLL, signals.due),
             Loop("hand-over", handover.step, POLL, signals.outbox),
             Loop("gathered events", gatherings.step, POLL, signals.gatherings),
+            Loop("backfills", backfilling.step, POLL, signals.backfills),
             Loop("verdicts", settling.step, POLL, signals.verdicts),
             Loop("outcomes", outcomes.step, POLL, signals.triggers),
             Loop("maintenance", maintenance.step, HOUSEKEEPING),
@@ -155,6 +161,8 @@ class Scheduler:
                 Makings(templates),
             ),
         )
+        backfills = BackfillService(Backfills(database, clock, signals))
+        server.add(add_BackfillServiceServicer_to_server, backfills)
         server.add(add_TemplateServiceServicer_to_server, TemplateService(templates))
         replays = Replays(database, clock, signals, self._metrics)
         events = EventService(self._publisher, EventLog(database, clock), replays, clock)

@@ -164,8 +164,10 @@ class ScheduleService(ScheduleServiceServicer):
     ) -> pb.EnableScheduleResponse:
         """Documented in schedule_service.proto."""
         refuse_nul(request)
-        changed = await self._schedules.enable(current_caller(), request.schedule_id, request.note)
-        return pb.EnableScheduleResponse(schedule=encode.schedule(changed))
+        changed, backfill_id = await self._schedules.enable(
+            current_caller(), request.schedule_id, request.note, backfill=request.backfill
+        )
+        return pb.EnableScheduleResponse(schedule=encode.schedule(changed), backfill_id=backfill_id)
 
     async def DisableSchedule(
         self, request: pb.DisableScheduleRequest, context: Context
@@ -203,11 +205,13 @@ class ScheduleService(ScheduleServiceServicer):
         """Documented in schedule_service.proto."""
         refuse_nul(request)
         caller, size = current_caller(), request.page_size or DEFAULT_SIZE
-        filters = ("fires", caller.namespace, request.schedule_id, request.disposition)
+        filters = ("fires", caller.namespace, request.schedule_id, request.disposition, request.backfill_id)
         stored = page_position(filters, request.page_token)
         before = None if stored is None else (datetime.fromisoformat(stored[0]), int(stored[1]))
         disposition = Disposition(request.disposition) if request.disposition else None
-        found = await self._ledger.page(caller, request.schedule_id, disposition, before, size + 1)
+        found = await self._ledger.page(
+            caller, request.schedule_id, disposition, before, size + 1, request.backfill_id
+        )
         response = pb.ListFiresResponse(fires=[encode.fire(fire) for _, fire in found[:size]])
         if len(found) > size:
             number, fire = found[size - 1]

@@ -20,8 +20,10 @@ def encode(
     *,
     depth: int = 0,
     payload: bytes = b"",
+    priority: int | None = None,
 ) -> bytes:
-    """A serialized `DueTask`. `payload` is used when the template has none of its own.
+    """A serialized `DueTask`. `payload` is used when the template has none of its own, `priority` instead of
+    the template's.
 
     Raises InvalidSchedule when the stored template cannot be read.
     """
@@ -37,6 +39,8 @@ def encode(
     task.fire_time.FromDatetime(now)
     if payload and not schedule.definition.has_payload:
         task.template.payload = payload
+    if priority is not None:
+        task.template.priority = priority
     return task.SerializeToString()
 
 

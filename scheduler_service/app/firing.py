@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scheduler_service.app import due_task
+from scheduler_service.domain.backfill import Backfill
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import Event
@@ -13,6 +14,7 @@ from scheduler_service.domain.fire import (
     Fire,
     FireKey,
     FireKind,
+    backfill_key,
     event_key,
     fire_id,
     replay_key,
@@ -37,6 +39,9 @@ class _Cause:
     payload: bytes = field(default=b"", repr=False)
     waits: bool = False
     """Whether it is sent later, with others."""
+    backfill_id: str = ""
+    priority: int | None = None
+    """Instead of that of the template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,19 @@ def by_hand(schedule: Schedule, key: str, overlap: Overlap, actor: str, now: dat
     return _new(schedule, Settled(now, Disposition.PENDING), cause, now)
 
 
+def by_backfill(schedule: Schedule, backfill: Backfill, instant: datetime, now: datetime) -> NewFire:
+    """An instant that a backfill fires."""
+    cause = _Cause(
+        FireKind.BACKFILL,
+        backfill_key(backfill.backfill_id, instant),
+        backfill.overlap,
+        actor=backfill.actor,
+        backfill_id=backfill.backfill_id,
+        priority=backfill.priority,
+    )
+    return _new(schedule, Settled(instant, Disposition.PENDING), cause, now)
+
+
 def _new(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> NewFire:
     fire = _fire(schedule, settled, cause, now)
     task = None
@@ -94,6 +112,7 @@ def _new(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) -> 
             cause.overlap,
             depth=cause.depth,
             payload=cause.payload,
+            priority=cause.priority,
         )
     takes_run = task is not None and schedule.definition.max_runs > 0 and cause.kind in COUNTED
     return NewFire(schedule.namespace, schedule.incarnation, cause.key, fire, task, takes_run)
@@ -119,6 +138,7 @@ def _fire(schedule: Schedule, settled: Settled, cause: _Cause, now: datetime) ->
         event=cause.event,
         generation=schedule.generation,
         actor=cause.actor,
+        backfill_id=cause.backfill_id,
     )
 
 

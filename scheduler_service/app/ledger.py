@@ -30,12 +30,15 @@ class Ledger:
         disposition: Disposition | None,
         before: Position | None,
         limit: int,
+        backfill_id: str = "",
     ) -> list[tuple[int, Fire]]:
         """Numbers and fires, latest first. Raises ScheduleNotFound when nothing has that id."""
 
         async def work(connection: AsyncConnection) -> list[tuple[int, Fire]]:
             namespace = caller.namespace
-            found = await fires.page(connection, namespace, schedule_id, disposition, before, limit)
+            found = await fires.page(
+                connection, namespace, schedule_id, disposition, before, limit, backfill_id
+            )
             if not found and not await _is_known(connection, namespace, schedule_id):
                 raise ScheduleNotFound(namespace, schedule_id)
             return found

@@ -2,16 +2,18 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from scheduler_service.app import firing
+from scheduler_service.app.backfills import Wanted, begin
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.runs import stop_when_used
 from scheduler_service.app.signals import Signals
+from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.change import Change, disable, edit, enable
 from scheduler_service.domain.errors import GenerationChanged, ScheduleNotFound
-from scheduler_service.domain.fire import Fire, FireKey, FireKind
+from scheduler_service.domain.fire import Disposition, Fire, FireKey, FireKind
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule
@@ -98,13 +100,42 @@ class Schedules:
 
         return await self._change(caller, schedule_id, "update", decide, detail)
 
-    async def enable(self, caller: Caller, schedule_id: str, note: str) -> Schedule:
-        """Raises ScheduleNotFound."""
+    async def enable(
+        self, caller: Caller, schedule_id: str, note: str, *, backfill: bool = False
+    ) -> tuple[Schedule, str]:
+        """Returns the id of the backfill as well, if one was asked for and there is something to fire.
 
-        async def decide(_: AsyncConnection, schedule: Schedule, now: datetime) -> Change:
-            return enable(schedule, now, note, caller.actor)
+        It fires what ended PAUSED since the schedule was last changed. Raises ScheduleNotFound, RunsUsedUp,
+        and InvalidBackfill when that is too much.
+        """
+        backfill_id = ""
 
-        return await self._change(caller, schedule_id, "enable", decide, note)
+        async def decide(connection: AsyncConnection, schedule: Schedule, now: datetime) -> Change:
+            nonlocal backfill_id
+            change = enable(schedule, now, note, caller.actor)
+            paused = change.settled if backfill else []
+            backfill_id = await self._backfill(connection, caller, schedule, paused, now)
+            return change
+
+        enabled = await self._change(caller, schedule_id, "enable", decide, note)
+        if backfill_id:
+            self._signals.backfills.set()
+        return enabled, backfill_id
+
+    async def _backfill(
+        self,
+        connection: AsyncConnection,
+        caller: Caller,
+        schedule: Schedule,
+        settled: Sequence[Settled],
+        now: datetime,
+    ) -> str:
+        paused = [item for item in settled if item.disposition is Disposition.PAUSED]
+        if not paused:
+            return ""
+        last = paused[-1].last_nominal or paused[-1].nominal
+        wanted = Wanted(from_at=paused[0].nominal, until_at=last + timedelta(microseconds=1))
+        return (await begin(connection, schedule, wanted, caller.actor, now)).backfill_id
 
     async def disable(self, caller: Caller, schedule_id: str, note: str) -> Schedule:
         """Raises ScheduleNotFound, StillCatchingUp."""

@@ -25,6 +25,8 @@ class Signals:
     ) -> None:
         self.due = asyncio.Event()
         """A schedule may come due sooner than was known."""
+        self.backfills = asyncio.Event()
+        """A backfill was made."""
         self.outbox = outbox or asyncio.Event()
         """There is something to hand over, or room for more of it."""
         self.triggers = triggers or asyncio.Event()

@@ -3,9 +3,11 @@
 ServiceError (service_kit.errors)
 |- InvalidArgument
 |  |- InvalidSchedule        a field of a schedule breaks a rule
+|  |- InvalidBackfill        a field of a backfill breaks a rule
 |  `- InvalidCalendar        a field of a calendar breaks a rule
 |- NotFound
 |  |- ScheduleNotFound
+|  |- BackfillNotFound
 |  |- EventNotFound
 |  `- CalendarNotFound
 |- AlreadyExists
@@ -66,6 +68,15 @@ class InvalidCalendar(InvalidArgument):
         return InvalidCalendar(f"{prefix}{self.field}", self.rule)
 
 
+class InvalidBackfill(InvalidArgument):
+    """One field breaks a rule; `field` is its path in the backfill, such as `until_time`."""
+
+    default_reason: ClassVar[str] = "INVALID_BACKFILL"
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}", violations=[(f"backfill.{field}", rule)])
+
+
 class ScheduleNotFound(NotFound):
     """There is no such schedule in the caller's namespace."""
 
@@ -75,6 +86,18 @@ class ScheduleNotFound(NotFound):
         super().__init__(
             f"there is no schedule {schedule_id!r} in namespace {namespace!r}; list the schedules",
             metadata={"namespace": namespace, "schedule_id": schedule_id},
+        )
+
+
+class BackfillNotFound(NotFound):
+    """There is no such backfill in the caller's namespace."""
+
+    default_reason: ClassVar[str] = "BACKFILL_NOT_FOUND"
+
+    def __init__(self, namespace: str, backfill_id: str) -> None:
+        super().__init__(
+            f"there is no backfill {backfill_id!r} in namespace {namespace!r}; list the backfills",
+            metadata={"namespace": namespace, "backfill_id": backfill_id},
         )
 
 

@@ -71,6 +71,11 @@ def replay_key(request_id: str, event: str) -> str:
     return f" {quote(request_id, safe='')} {event}"
 
 
+def backfill_key(backfill_id: str, nominal: datetime) -> str:
+    """Key of a fire of a backfill."""
+    return f"{backfill_id} {time_key(nominal)}"
+
+
 def fire_id(schedule_id: str, nominal: datetime, identity: FireKey) -> str:
     """Name of a fire and of the task it becomes, at most 128 characters of `[A-Za-z0-9_.-]`.
 

@@ -88,11 +88,14 @@ async def page(
     disposition: Disposition | None,
     before: Position | None,
     limit: int,
+    backfill_id: str = "",
 ) -> list[tuple[int, Fire]]:
-    """Number and fire, latest first."""
+    """Number and fire, latest first; of one backfill, if given."""
     query = select(_FIRES).where(_FIRES.c.namespace == namespace, _FIRES.c.schedule_id == schedule_id)
     if disposition is not None:
         query = query.where(_FIRES.c.disposition == int(disposition))
+    if backfill_id:
+        query = query.where(_FIRES.c.backfill_id == backfill_id)
     if before is not None:
         query = query.where(tuple_(_FIRES.c.nominal_at, _FIRES.c.id) < tuple_(*before))
     query = query.order_by(_FIRES.c.nominal_at.desc(), _FIRES.c.id.desc()).limit(limit)

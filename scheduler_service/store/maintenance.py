@@ -21,6 +21,7 @@ RETENTIONS: Final = (
     Retention("prune_fires", timedelta(days=90)),
     Retention("prune_events", timedelta(days=30)),
     Retention("prune_creations", timedelta(days=30)),
+    Retention("prune_backfills", timedelta(days=90)),
 )
 
 

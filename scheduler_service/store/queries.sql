@@ -1,5 +1,6 @@
 -- Statements with a lock, a CTE or a plan that matters. Lock order everywhere: cursors -> schedules (in order
--- of their key) -> outbox -> fires (in order of id) -> stats.
+-- of their key) -> outbox -> fires (in order of id) -> stats -> backfills. Whoever fires a backfill holds its
+-- schedule and its row, and only adds to the others.
 
 -- name: claim_due
 -- $1 now, $2 limit. Due schedules, earliest first. SKIP LOCKED lets replicas plan side by side; a row that
@@ -112,7 +113,8 @@ LIMIT $4
 -- name: settle
 -- Pairwise: $1 fires, $2 dispositions, $3 details; $4 now; $5 whether those as well that take one of the
 -- max_runs of a schedule, which is locked then. A fire is settled once; the outbox forgets it in the same
--- transaction. Fires by time and event that reached the queue are counted. Returns how many were there.
+-- transaction. Counts fires by time and event that reached the queue, and what became of those of backfills.
+-- Returns how many were there.
 WITH gone AS (
     DELETE FROM scheduler.outbox WHERE fire = ANY ($1::bigint[]) AND (run_of IS NULL OR $5) RETURNING fire
 ), locked AS MATERIALIZED (
@@ -122,7 +124,7 @@ WITH gone AS (
     SET disposition = v.disposition, detail = v.detail, settled_at = $4
     FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS v(fire, disposition, detail)
     WHERE f.id = v.fire AND f.id = ANY (ARRAY(SELECT id FROM locked)) AND f.disposition = 1
-    RETURNING f.incarnation, f.kind, f.disposition
+    RETURNING f.namespace, f.incarnation, f.kind, f.backfill_id, f.disposition
 ), ran AS MATERIALIZED (
     SELECT incarnation, count(*) AS runs FROM settled
     WHERE kind IN (1, 2) AND disposition = 2
@@ -136,6 +138,15 @@ WITH gone AS (
     UPDATE scheduler.stats s SET run_count = s.run_count + ran.runs
     FROM ran
     WHERE s.incarnation = ran.incarnation AND s.incarnation = ANY (ARRAY(SELECT incarnation FROM counters))
+), filled AS (
+    UPDATE scheduler.backfills b SET accepted = b.accepted + v.accepted, refused = b.refused + v.refused
+    FROM (
+        SELECT namespace, backfill_id, count(*) FILTER (WHERE disposition = 2) AS accepted,
+            count(*) FILTER (WHERE disposition <> 2) AS refused
+        FROM settled WHERE backfill_id <> ''
+        GROUP BY namespace, backfill_id
+    ) v
+    WHERE b.namespace = v.namespace AND b.backfill_id = v.backfill_id
 )
 SELECT count(*) FROM gone
 
@@ -359,3 +370,10 @@ DELETE FROM scheduler.creations c
 USING (SELECT namespace, request_id FROM scheduler.creations WHERE created_at < $1
        ORDER BY created_at LIMIT $2) old
 WHERE (c.namespace, c.request_id) = (old.namespace, old.request_id)
+
+-- name: prune_backfills
+-- $1 older than, $2 limit. Those that have ended.
+DELETE FROM scheduler.backfills b
+USING (SELECT namespace, backfill_id FROM scheduler.backfills WHERE ended_at < $1 AND ended_at IS NOT NULL
+       ORDER BY ended_at LIMIT $2) old
+WHERE (b.namespace, b.backfill_id) = (old.namespace, old.backfill_id)

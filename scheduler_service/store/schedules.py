@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.events import OUTCOME_TYPES
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule import Schedule
-from scheduler_service.store import gatherings, tables
+from scheduler_service.store import backfills, gatherings, tables
 from scheduler_service.store.rows import columns_of, labels_text, schedule_of
 from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
@@ -96,6 +96,7 @@ async def remove(connection: AsyncConnection, schedule: Schedule, now: datetime,
     )
     await gatherings.forget(connection, schedule.incarnation, now)
     await connection.execute(delete(_STATS).where(_STATS.c.incarnation == schedule.incarnation))
+    await backfills.cancel_of(connection, schedule.incarnation, now)
     await connection.execute(delete(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation))
 
 

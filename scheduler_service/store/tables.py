@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from scheduler_service.domain.backfill import BackfillState
 from scheduler_service.domain.fire import Disposition, FireKind
 from scheduler_service.store import SCHEMA
 
@@ -277,6 +278,52 @@ throttles = Table(
     metadata,
     Column("incarnation", UUID, primary_key=True),
     _instant("fired_at"),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# The instants of a stretch of time to be fired once more. `timing` is that of the schedule when it was made;
+# `next_at` is what comes next (null: nothing), `turn_at` when. `accepted` and `refused` are counted with the
+# queue's verdicts.
+backfills = Table(
+    "backfills",
+    metadata,
+    _name("namespace", primary_key=True),
+    _name("backfill_id", primary_key=True),
+    _name("schedule_id"),
+    Column("incarnation", UUID, nullable=False),
+    _text("timing"),
+    _instant("from_at"),
+    _instant("until_at"),
+    Column("per_minute", Integer, nullable=False),
+    Column("overlap", SmallInteger, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    _count("fired"),
+    _count("accepted"),
+    _count("refused"),
+    _instant("next_at", nullable=True),
+    _instant("turn_at"),
+    _text("actor"),
+    _name("request_id"),
+    Column("fingerprint", LargeBinary, nullable=False),
+    _instant("created_at"),
+    _instant("ended_at", nullable=True),
+    _one_of("state", BackfillState),
+    CheckConstraint(
+        f"(state = {int(BackfillState.RUNNING)}) = (ended_at IS NULL)", name="running_until_it_ends"
+    ),
+    CheckConstraint("(next_at IS NULL) = (ended_at IS NOT NULL)", name="nothing_next_at_its_end"),
+    Index("backfills_running", "turn_at", postgresql_where=text(f"state = {int(BackfillState.RUNNING)}")),
+    Index("backfills_of_schedule", "namespace", "schedule_id", "backfill_id"),
+    Index(
+        "backfills_by_request",
+        "namespace",
+        "request_id",
+        unique=True,
+        postgresql_where=text("request_id <> ''"),
+    ),
+    Index("backfills_by_end", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     postgresql_with={"fillfactor": "50"},
 )
 

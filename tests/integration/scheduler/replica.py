@@ -9,6 +9,8 @@ from batonpass.options import CLIENT_OPTIONS
 from batonpass.queue.v1.task_pb2 import TaskTemplate
 from prometheus_client import CollectorRegistry
 
+from scheduler_service.app.backfilling import BackfillLoop
+from scheduler_service.app.backfills import Backfills
 from scheduler_service.app.creating import Creation, Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.event_log import EventLog
@@ -98,6 +100,8 @@ class Replica:
         self.publisher = Publisher(database, clock, signals, metrics)
         self.event_log = EventLog(database, clock)
         self.replays = Replays(database, clock, signals, metrics)
+        self.backfills = Backfills(database, clock, signals)
+        self.backfilling = BackfillLoop(database, clock, signals, metrics)
         self.due = DueLoop(database, clock, signals, metrics)
         self.gatherings = Gatherings(database, clock, signals)
         shards = Shards(self.locks)

@@ -158,7 +158,7 @@ async def test_disabled_schedule_fires_nothing_and_its_instants_end_paused(
     clock.advance(5 * MINUTE)
     await replica.fire_due()
     assert [fire.nominal for fire in await replica.fires("a")] == [at("00:01")]
-    enabled = await replica.schedules.enable(ANN, "a", "back")
+    enabled, _ = await replica.schedules.enable(ANN, "a", "back")
     assert (enabled.enabled, enabled.note_actor, enabled.next_fire) == (True, "ann", at("00:07"))
     _, paused = await replica.fires("a")
     assert (paused.disposition, paused.nominal, paused.last_nominal, paused.count) == (

@@ -72,7 +72,8 @@ async def test_enabling_begins_to_count_anew(replica: Replica, clock: ManualCloc
     await follow(replica)
     await apply(replica, "1", tasks[:2], "dd")
     assert not (await get(replica)).enabled
-    assert (await replica.schedules.enable(ANN, "a", "fixed")).stats.failures_in_row == 0
+    enabled, _ = await replica.schedules.enable(ANN, "a", "fixed")
+    assert enabled.stats.failures_in_row == 0
     await apply(replica, "2", tasks[2:], "d")
     assert (await get(replica)).enabled
 

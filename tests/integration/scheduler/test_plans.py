@@ -21,6 +21,10 @@ INSERT INTO scheduler.fires (namespace, schedule_id, incarnation, generation, ki
     count, local_time, utc_offset, fired_at, disposition, detail, settled_at, event, actor)
 SELECT namespace, schedule_id, incarnation, 1, 1, 'k', schedule_id || '.x', now(), 1, '', '', now(), 2, '',
     now(), '', '' FROM scheduler.schedules;
+INSERT INTO scheduler.backfills (namespace, backfill_id, schedule_id, incarnation, timing, from_at, until_at,
+    per_minute, overlap, priority, state, total, turn_at, next_at, actor, request_id, fingerprint, created_at)
+SELECT namespace, 'b' || schedule_id, schedule_id, incarnation, '', now(), now(), 1, 0, 1, 1, 1, now(), now(), '',
+    '', '', now() FROM scheduler.schedules;
 INSERT INTO scheduler.events (namespace, source, event_id, type, subject, time, data, depth, actor,
     received_at)
 SELECT namespace, 'batonpass', schedule_id, 'e', '', now(), '', 0, '', now() FROM scheduler.schedules;
@@ -42,6 +46,9 @@ HOT = [
     "count_fires",
     "take_unsent",
     "settle",
+    "runs_taken",
+    "lock_run_out",
+    "lock_concerned",
     "known_events",
     "count_outcomes",
     "settled_since",

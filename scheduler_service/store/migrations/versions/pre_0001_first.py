@@ -217,9 +217,46 @@ INSERT INTO scheduler.cursors (name, updated_at) VALUES ('outcomes', now());
 """
 
 
+BACKFILLS = """
+CREATE TABLE scheduler.backfills (
+    namespace text COLLATE "C" NOT NULL,
+    backfill_id text COLLATE "C" NOT NULL,
+    schedule_id text COLLATE "C" NOT NULL,
+    incarnation uuid NOT NULL,
+    timing text NOT NULL,
+    from_at timestamptz NOT NULL,
+    until_at timestamptz NOT NULL,
+    per_minute integer NOT NULL,
+    overlap smallint NOT NULL,
+    priority smallint NOT NULL,
+    state smallint NOT NULL,
+    total bigint NOT NULL,
+    fired bigint DEFAULT 0 NOT NULL,
+    accepted bigint DEFAULT 0 NOT NULL,
+    refused bigint DEFAULT 0 NOT NULL,
+    next_at timestamptz,
+    turn_at timestamptz NOT NULL,
+    actor text NOT NULL,
+    request_id text COLLATE "C" NOT NULL,
+    fingerprint bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (namespace, backfill_id),
+    CONSTRAINT state_is_known CHECK (state IN (1, 2, 3)),
+    CONSTRAINT running_until_it_ends CHECK ((state = 1) = (ended_at IS NULL)),
+    CONSTRAINT nothing_next_at_its_end CHECK ((next_at IS NULL) = (ended_at IS NOT NULL))
+) WITH (fillfactor = 50);
+CREATE INDEX backfills_running ON scheduler.backfills (turn_at) WHERE state = 1;
+CREATE INDEX backfills_of_schedule ON scheduler.backfills (namespace, schedule_id, backfill_id);
+CREATE UNIQUE INDEX backfills_by_request ON scheduler.backfills (namespace, request_id)
+    WHERE request_id <> '';
+CREATE INDEX backfills_by_end ON scheduler.backfills (ended_at) WHERE ended_at IS NOT NULL;
+"""
+
+
 def upgrade() -> None:
     """Creates the tables."""
-    for part in (SCHEDULES, LEDGER, EVENTS):
+    for part in (SCHEDULES, LEDGER, EVENTS, BACKFILLS):
         for statement in part.split(";"):
             if statement.strip():
                 op.execute(statement)
