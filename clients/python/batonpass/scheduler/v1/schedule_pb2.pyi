@@ -722,7 +722,9 @@ class Schedule(_message.Message):
 
     @_builtins.property
     def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduleSpec]:
-        """Instants that do not count: what any of these yields. At most 20, no events."""
+        """What does not count. Of a spec on the wall: every reading that any of these names, before `gap_policy` and `fold_policy` apply. Then every instant at which the clock shows
+        such a reading, and every one that an excluded interval or one-shot yields. At most 20, no events.
+        """
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:

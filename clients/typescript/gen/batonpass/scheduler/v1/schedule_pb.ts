@@ -454,7 +454,8 @@ export type Schedule = Message<"batonpass.scheduler.v1.Schedule"> & {
   invalidReason: string;
 
   /**
-   * Instants that do not count: what any of these yields. At most 20, no events.
+   * What does not count. Of a spec on the wall: every reading that any of these names, before `gap_policy` and `fold_policy` apply. Then every instant at which the clock shows
+   * such a reading, and every one that an excluded interval or one-shot yields. At most 20, no events.
    *
    * @generated from field: repeated batonpass.scheduler.v1.ScheduleSpec exclusions = 17;
    */
