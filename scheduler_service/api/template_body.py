@@ -48,7 +48,7 @@ def body_of(asked: pb.Schedule) -> bytes:
     body = pb.Schedule()
     body.CopyFrom(asked)
     for name in _OUTPUT_ONLY:
-        body.ClearField(name)  # type: ignore[arg-type]
+        body.ClearField(name)
     for field, _ in body.ListFields():
         if field.name in OWN:
             raise InvalidTemplate(f"body.{field.name}", "must be empty: each schedule has its own")

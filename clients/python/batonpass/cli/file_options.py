@@ -1,15 +1,17 @@
 """What the commands about files have in common."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batonpass.cli import flags
-from batonpass.cli.files.change import Change
-from batonpass.cli.files.document import Document
 from batonpass.cli.output import Record
 from batonpass.cli.session import Session
+
+if TYPE_CHECKING:
+    from batonpass.cli.files.change import Change
+    from batonpass.cli.files.document import Document
 
 FILES: Final = click.option(
     "-f",
@@ -29,14 +31,14 @@ def labels(help: str) -> Callable[[flags.Decorated], flags.Decorated]:
     )
 
 
-def tell_notes(session: Session, documents: Iterable[Document]) -> None:
+def tell_notes(session: Session, documents: "Iterable[Document]") -> None:
     """Says what was not taken over."""
     for document in documents:
         for note in document.notes:
             session.note(f"{document.name}: {note}")
 
 
-def change_record(change: Change, verb: str) -> Record:
+def change_record(change: "Change", verb: str) -> Record:
     """What happened, or would, to one document."""
     return {
         "kind": change.document.kind,
