@@ -60,6 +60,7 @@ def _table(spec: Spec, timing: Timing, seed: str) -> Timetable:
     return Without(table, excluded) if excluded else table
 
 
+@lru_cache(maxsize=8192)
 def _uses_hash(spec: Spec) -> bool:
     return isinstance(spec, CronSpec) and cron.uses_hash(spec)
 
