@@ -1,4 +1,4 @@
-"""Three replicas of the scheduler under load: killed, stopped or restarted, they leave the ledger as it is."""
+"""Three replicas of the scheduler under load: killed, stopped, restarted, they leave the ledger as it is."""
 
 import signal
 from collections.abc import Iterator
