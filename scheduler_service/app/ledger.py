@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from scheduler_service.app.tally import Tally
 from scheduler_service.domain.errors import ScheduleNotFound
 from scheduler_service.domain.fire import Disposition, Fire
 from scheduler_service.domain.schedule import Totals
@@ -22,6 +23,7 @@ class Ledger:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._tally = Tally(clock, self._count)
 
     async def page(
         self,
@@ -46,15 +48,19 @@ class Ledger:
         return await self._database.unit(work, readonly=True)
 
     async def totals(self, caller: Caller, schedule_id: str | None) -> Totals:
-        """Over the namespace, or one schedule of it. Raises ScheduleNotFound."""
-        overdue_before = self._clock.now() - OVERDUE
-        found = await self._database.unit(
-            lambda connection: totals(connection, caller.namespace, schedule_id, overdue_before),
-            readonly=True,
-        )
-        if schedule_id is not None and found.schedules == 0:
+        """Over the namespace, see `Tally`, or one schedule of it. Raises ScheduleNotFound."""
+        if schedule_id is None:
+            return await self._tally.of(caller.namespace)
+        found = await self._count(caller.namespace, schedule_id)
+        if found.schedules == 0:
             raise ScheduleNotFound(caller.namespace, schedule_id)
         return found
+
+    async def _count(self, namespace: str, schedule_id: str | None = None) -> Totals:
+        overdue_before = self._clock.now() - OVERDUE
+        return await self._database.unit(
+            lambda connection: totals(connection, namespace, schedule_id, overdue_before), readonly=True
+        )
 
 
 async def _is_known(connection: AsyncConnection, namespace: str, schedule_id: str) -> bool:
