@@ -216,7 +216,8 @@ class ScheduleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetScheduleStats(self, request, context):
-        """Returns counts over all schedules, or of one. Errors: `NOT_FOUND`. Repeating it is safe.
+        """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
+        Errors: `NOT_FOUND`. Repeating it is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

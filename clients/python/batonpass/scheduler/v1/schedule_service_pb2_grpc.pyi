@@ -89,7 +89,9 @@ class ScheduleServiceStub:
     fires (90 days). Errors: `NOT_FOUND` when there is neither schedule nor fire. Repeating it is safe.
     """
     GetScheduleStats: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleStatsRequest, _schedule_service_pb2.GetScheduleStatsResponse]
-    """Returns counts over all schedules, or of one. Errors: `NOT_FOUND`. Repeating it is safe."""
+    """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
+    Errors: `NOT_FOUND`. Repeating it is safe.
+    """
     AwaitHandover: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.AwaitHandoverRequest, _schedule_service_pb2.AwaitHandoverResponse]
     """Waits until every fire that was due at the call has the queue's verdict, then answers. Repeating it is safe.
     Errors: `DEADLINE_EXCEEDED` when that takes longer than the call's deadline.
@@ -156,7 +158,9 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     fires (90 days). Errors: `NOT_FOUND` when there is neither schedule nor fire. Repeating it is safe.
     """
     GetScheduleStats: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleStatsRequest, _schedule_service_pb2.GetScheduleStatsResponse]  # type: ignore[assignment]
-    """Returns counts over all schedules, or of one. Errors: `NOT_FOUND`. Repeating it is safe."""
+    """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
+    Errors: `NOT_FOUND`. Repeating it is safe.
+    """
     AwaitHandover: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.AwaitHandoverRequest, _schedule_service_pb2.AwaitHandoverResponse]  # type: ignore[assignment]
     """Waits until every fire that was due at the call has the queue's verdict, then answers. Repeating it is safe.
     Errors: `DEADLINE_EXCEEDED` when that takes longer than the call's deadline.
@@ -292,7 +296,9 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedule_service_pb2.GetScheduleStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.GetScheduleStatsResponse, _abc.Awaitable[_schedule_service_pb2.GetScheduleStatsResponse]]:
-        """Returns counts over all schedules, or of one. Errors: `NOT_FOUND`. Repeating it is safe."""
+        """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
+        Errors: `NOT_FOUND`. Repeating it is safe.
+        """
 
     @_abc_1.abstractmethod
     def AwaitHandover(

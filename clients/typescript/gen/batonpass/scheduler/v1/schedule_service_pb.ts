@@ -981,7 +981,8 @@ export const ScheduleService: GenService<{
     output: typeof ListFiresResponseSchema;
   },
   /**
-   * Returns counts over all schedules, or of one. Errors: `NOT_FOUND`. Repeating it is safe.
+   * Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
+   * Errors: `NOT_FOUND`. Repeating it is safe.
    *
    * @generated from rpc batonpass.scheduler.v1.ScheduleService.GetScheduleStats
    */
