@@ -47,6 +47,7 @@ from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
 from scheduler_service.app.signals import OUTBOX, TRIGGERS, Signals
 from scheduler_service.app.templates import Templates
+from scheduler_service.app.watchdog import Watchdog
 from scheduler_service.app.window import Window
 from scheduler_service.settings import SchedulerSettings
 from scheduler_service.store import APPEND_ONLY, MIGRATIONS, SCHEMA
@@ -69,6 +70,7 @@ NAME: Final = "scheduler"
 OLD_SCHEMA: Final = "the scheduler's schema is not current; run `python -m scheduler_service migrate`"
 POLL: Final = timedelta(seconds=1)
 HOUSEKEEPING: Final = timedelta(minutes=1)
+WATCH: Final = timedelta(seconds=5)
 
 
 class Scheduler:
@@ -130,6 +132,7 @@ class Scheduler:
         backfilling = BackfillLoop(database, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
         maintenance = Maintenance(database, clock, signals, metrics)
+        watchdog = Watchdog(database, clock, signals, metrics, self._settings.overdue_after)
         loops = [
             Loop("due schedules", due.step, POLL, signals.due),
             Loop("hand-over", handover.step, POLL, signals.outbox),
@@ -138,6 +141,7 @@ class Scheduler:
             Loop("verdicts", settling.step, POLL, signals.verdicts),
             Loop("outcomes", outcomes.step, POLL, signals.triggers),
             Loop("maintenance", maintenance.step, HOUSEKEEPING),
+            Loop("watchdog", watchdog.step, WATCH),
         ]
         try:
             await run_all(loops)
@@ -147,7 +151,8 @@ class Scheduler:
 
     def _serve(self, registry: Metrics) -> RpcServer:
         database, clock, signals = self._api, self._clock, self._signals
-        schedules = Schedules(database, clock, signals, self._metrics)
+        tolerance = self._settings.overdue_after
+        schedules = Schedules(database, clock, signals, self._metrics, tolerance)
         templates = Templates(database, clock, signals, self._metrics)
         server = RpcServer(metrics=registry, translate=old_schema(OLD_SCHEMA))
         server.add(
@@ -155,7 +160,7 @@ class Scheduler:
             ScheduleService(
                 Creator(database, clock, signals),
                 schedules,
-                Ledger(database, clock),
+                Ledger(database, clock, tolerance),
                 Preview(schedules, clock),
                 Awaiting(database, clock, signals),
                 Makings(templates),

@@ -1,12 +1,14 @@
 """Settings of the Scheduler service."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from batonpass.targets import addresses
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from service_kit.settings import ServiceSettings
+from scheduler_service.domain.overdue import TOLERANCE
+from service_kit.settings import Duration, ServiceSettings
 
 
 class SchedulerSettings(ServiceSettings):
@@ -20,6 +22,13 @@ class SchedulerSettings(ServiceSettings):
     queue: str = Field(
         default="127.0.0.1:7402",
         description="host:port of the Queue service, or ipv4:host:port,host:port for its replicas",
+    )
+
+    overdue_after: Duration = Field(
+        default=TOLERANCE,
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        description="how late a schedule may be before it counts as overdue",
     )
 
     @field_validator("queue")

@@ -138,6 +138,7 @@ def stats(value: Stats) -> schedule_pb2.ScheduleStats:
         fire_count=value.fire_count,
         run_count=value.run_count,
         failures_in_row=value.failures_in_row,
+        overdue=value.overdue,
     )
     if value.average_duration is not None:
         message.average_duration.FromTimedelta(value.average_duration)

@@ -40,7 +40,7 @@ class BackfillLoop:
         made, turn = await self._database.unit(lambda connection: _step(connection, now))
         if made:
             self._signals.fires_made()
-            self._metrics.recorded((new.fire for new in made), now)
+            self._metrics.recorded(new.fire for new in made)
         return None if turn is None else max(0.0, (turn - now).total_seconds())
 
 

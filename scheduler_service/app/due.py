@@ -42,6 +42,8 @@ class Batch:
     schedules: list[Schedule] = field(default_factory=list)
     fires: list[NewFire] = field(default_factory=list)
     bytes: int = 0
+    lateness: list[float] = field(default_factory=list)
+    """Seconds, of each fire for the queue."""
     invalid: list[tuple[Schedule, str]] = field(default_factory=list)
     next_due: datetime | None = None
 
@@ -50,11 +52,15 @@ class Batch:
         """Whether it shall not grow."""
         return len(self.fires) >= MOST_FIRES or self.bytes >= MOST_BYTES
 
-    def add(self, schedule: Schedule, made: list[NewFire]) -> None:
+    def add(self, before: Schedule, after: Schedule, made: list[NewFire], now: datetime) -> None:
         """Takes what became of one schedule."""
-        self.schedules.append(schedule)
+        self.schedules.append(after)
         self.fires += made
-        self.bytes += sum(len(new.due_task or b"") for new in made)
+        for new in made:
+            if new.due_task is not None:
+                self.bytes += len(new.due_task)
+                due_at = max(new.fire.nominal, before.due_at or new.fire.nominal)
+                self.lateness.append(max(0.0, (now - due_at).total_seconds()))
 
 
 class DueLoop:
@@ -80,7 +86,7 @@ class DueLoop:
         batch = await self._database.unit(lambda connection: self._fire(connection, now))
         if any(new.due_task for new in batch.fires):
             self._signals.fires_made()
-        self._tell(batch, now)
+        self._tell(batch)
         if batch.is_full or batch.claimed == self._batch:
             return 0.0
         if batch.next_due is None or batch.next_due - now > SOON:
@@ -108,8 +114,10 @@ class DueLoop:
         batch.next_due = await due.next_due(connection)
         return batch
 
-    def _tell(self, batch: Batch, now: datetime) -> None:
-        self._metrics.recorded((new.fire for new in batch.fires), now)
+    def _tell(self, batch: Batch) -> None:
+        self._metrics.recorded(new.fire for new in batch.fires)
+        for seconds in batch.lateness:
+            self._metrics.lateness.observe(seconds)
         for schedule, reason in batch.invalid:
             self._metrics.invalid.inc()
             log.error(
@@ -133,4 +141,4 @@ def _plan(batch: Batch, schedule: Schedule, now: datetime) -> None:
         log.exception("schedule cannot be planned", schedule_id=schedule.schedule_id)
         batch.invalid.append((schedule, f"{type(error).__name__}: {error}"))
     else:
-        batch.add(schedule.after(planned), made)
+        batch.add(schedule, schedule.after(planned), made, now)

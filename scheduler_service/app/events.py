@@ -67,7 +67,7 @@ class Publisher:
         if made:
             self._signals.fires_made()
             self._signals.gatherings.set()
-            self._metrics.recorded(made, now)
+            self._metrics.recorded(made)
         firsts = {id(item) for item in unique}
         return [_answer(item, stored, first=id(item) in firsts) for item in items]
 

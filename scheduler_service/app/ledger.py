@@ -1,11 +1,11 @@
 """What became of the instants of a schedule, and what it all adds up to."""
 
 from datetime import timedelta
-from typing import Final
 
 from scheduler_service.app.tally import Tally
 from scheduler_service.domain.errors import ScheduleNotFound
 from scheduler_service.domain.fire import Disposition, Fire
+from scheduler_service.domain.overdue import TOLERANCE
 from scheduler_service.domain.schedule import Totals
 from scheduler_service.store import fires, schedules
 from scheduler_service.store.fires import Position
@@ -14,15 +14,14 @@ from service_kit.caller import Caller
 from service_kit.clock import Clock
 from service_kit.postgres import AsyncConnection, Database
 
-OVERDUE: Final = timedelta(seconds=10)
-
 
 class Ledger:
     """Reads only."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, tolerance: timedelta = TOLERANCE) -> None:
         self._database = database
         self._clock = clock
+        self._tolerance = tolerance
         self._tally = Tally(clock, self._count)
 
     async def page(
@@ -57,7 +56,7 @@ class Ledger:
         return found
 
     async def _count(self, namespace: str, schedule_id: str | None = None) -> Totals:
-        overdue_before = self._clock.now() - OVERDUE
+        overdue_before = self._clock.now() - self._tolerance
         return await self._database.unit(
             lambda connection: totals(connection, namespace, schedule_id, overdue_before), readonly=True
         )

@@ -1,18 +1,15 @@
 """Housekeeping: retention, schedules that could not be read, next fires under new rules of time zones."""
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from scheduler_service.app import due_task
-from scheduler_service.app.ledger import OVERDUE
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.schedule import Schedule
-from scheduler_service.store import due, gatherings, schedules
+from scheduler_service.store import due, schedules
 from scheduler_service.store.maintenance import RETENTIONS, prune
-from scheduler_service.store.totals import backlog
 from service_kit.clock import Clock
 from service_kit.logs import logger
 from service_kit.postgres import AsyncConnection, Database
@@ -39,20 +36,7 @@ class Maintenance:
         more = [await prune(self._database, retention, now) for retention in RETENTIONS]
         await self._revive()
         await self._recompute()
-        await self._measure(now)
         return 0.0 if any(more) or self._recomputed is not None else None
-
-    async def _measure(self, now: datetime) -> None:
-        """An alarm of its own: what should have fired and has not, whatever the reason."""
-        overdue, waiting = await self._database.unit(
-            lambda connection: backlog(connection, now - OVERDUE), readonly=True
-        )
-        self._metrics.overdue.set(overdue)
-        late = await self._database.unit(
-            lambda connection: gatherings.overdue(connection, now - OVERDUE), readonly=True
-        )
-        self._metrics.gatherings_overdue.set(late)
-        self._metrics.waiting.set(waiting)
 
     async def _revive(self) -> None:
         """A schedule that this version can read fires again; its policy decides on what it missed."""

@@ -1,11 +1,10 @@
 """What the scheduler measures of itself."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from scheduler_service.domain.fire import Disposition, Fire
+from scheduler_service.domain.fire import Fire
 
 
 class SchedulerMetrics:
@@ -20,7 +19,7 @@ class SchedulerMetrics:
         )
         self.lateness = Histogram(
             "batonpass_fire_lateness_seconds",
-            "From the nominal instant of a fire by time to its record",
+            "From the due time of a fire by time to its record",
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
             registry=registry,
         )
@@ -60,9 +59,7 @@ class SchedulerMetrics:
             "batonpass_outcome_gaps", "Times that outcomes were older than their retention", registry=registry
         )
 
-    def recorded(self, fires: Iterable[Fire], now: datetime) -> None:
-        """Counts fires that were recorded at `now`."""
+    def recorded(self, fires: Iterable[Fire]) -> None:
+        """Counts fires that were recorded."""
         for fire in fires:
             self.fires.labels(fire.kind.name, fire.disposition.name).inc()
-            if fire.disposition is Disposition.PENDING:
-                self.lateness.observe(max(0.0, (now - fire.nominal).total_seconds()))

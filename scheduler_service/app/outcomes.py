@@ -138,7 +138,7 @@ class OutcomeFollower:
         self._metrics.outcomes.inc(len(response.outcomes))
         if fired:
             self._signals.fires_made()
-            self._metrics.recorded(fired, now)
+            self._metrics.recorded(fired)
         return True
 
     async def _apply(

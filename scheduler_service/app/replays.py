@@ -136,7 +136,7 @@ class Replays:
         met, made, new = await self._database.unit(work)
         if new:
             self._signals.fires_made()
-            self._metrics.recorded(new, now)
+            self._metrics.recorded(new)
         return met, sum(fire.disposition is Disposition.PENDING for fire in made)
 
 

@@ -14,6 +14,7 @@ from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.change import Change, disable, edit, enable
 from scheduler_service.domain.errors import GenerationChanged, ScheduleNotFound
 from scheduler_service.domain.fire import Disposition, Fire, FireKey, FireKind
+from scheduler_service.domain.overdue import TOLERANCE
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule
@@ -37,11 +38,19 @@ Decide = Callable[[AsyncConnection, Schedule, datetime], Awaitable[Change]]
 class Schedules:
     """Reads, changes, deletes and runs schedules of the caller's namespace."""
 
-    def __init__(self, database: Database, clock: Clock, signals: Signals, metrics: SchedulerMetrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        signals: Signals,
+        metrics: SchedulerMetrics,
+        tolerance: timedelta = TOLERANCE,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._signals = signals
         self._metrics = metrics
+        self._tolerance = tolerance
 
     async def get(self, caller: Caller, schedule_id: str) -> Schedule:
         """Raises ScheduleNotFound."""
@@ -50,7 +59,7 @@ class Schedules:
         )
         if found is None:
             raise ScheduleNotFound(caller.namespace, schedule_id)
-        return found
+        return self._seen(found)
 
     async def page(
         self, caller: Caller, after: str, limit: int, labels: Mapping[str, str] | None = None
@@ -69,7 +78,7 @@ class Schedules:
                 size += len(schedule.definition.template)
                 if found and (len(found) == limit or size > PAGE_BYTES):
                     return found, True
-                found.append(schedule)
+                found.append(self._seen(schedule))
             if len(part) < PART:
                 return found, False
 
@@ -176,7 +185,7 @@ class Schedules:
         fire, is_new = await self._database.unit(work)
         if is_new:
             self._signals.fires_made()
-            self._metrics.recorded([fire], now)
+            self._metrics.recorded([fire])
         return fire
 
     async def _change(
@@ -194,10 +203,13 @@ class Schedules:
 
         after, made = await self._database.unit(work)
         self._signals.schedule_changed(listens_to_system=after.listens_to_system)
-        self._metrics.recorded((new.fire for new in made), now)
+        self._metrics.recorded(new.fire for new in made)
         if any(new.due_task for new in made):
             self._signals.fires_made()
-        return after
+        return self._seen(after)
+
+    def _seen(self, schedule: Schedule) -> Schedule:
+        return schedule.seen(self._clock.now(), self._tolerance)
 
 
 async def redefinition(

@@ -139,7 +139,7 @@ class Templates:
         upgrades, made, after = await self._database.unit(work)
         if after:
             self._signals.schedule_changed(listens_to_system=any(one.listens_to_system for one in after))
-        self._metrics.recorded((new.fire for new in made), now)
+        self._metrics.recorded(new.fire for new in made)
         if any(new.due_task for new in made):
             self._signals.fires_made()
         return upgrades

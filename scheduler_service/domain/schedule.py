@@ -66,6 +66,8 @@ class Stats:
     run_count: int = 0
     """Fires that reached the queue, runs by hand and backfills apart."""
     failures_in_row: int = 0
+    overdue: bool = False
+    """Whether a schedule should have fired and has not, as of the reading."""
 
     @property
     def average_duration(self) -> timedelta | None:
@@ -135,6 +137,11 @@ class Schedule:
             return False
         is_new = event.depth == 0 or event.time >= self.watermark
         return is_new and timing.event is not None and hears_type(timing.event.type, event.type)
+
+    def seen(self, now: datetime, tolerance: timedelta) -> "Schedule":
+        """With the answer whether it is overdue at `now`."""
+        overdue = self.due_at is not None and now - self.due_at > tolerance
+        return replace(self, stats=replace(self.stats, overdue=True)) if overdue else self
 
     @property
     def runs_left(self) -> int | None:

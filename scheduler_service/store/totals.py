@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.schedule import Totals
-from scheduler_service.store import tables
+from scheduler_service.store import overdue, tables
 from scheduler_service.store.rows import stats_of_sums
 
 _SCHEDULES, _STATS, _OUTBOX = tables.schedules, tables.stats, tables.outbox
@@ -33,9 +33,8 @@ async def totals(
 
 async def backlog(connection: AsyncConnection, overdue_before: datetime) -> tuple[int, int]:
     """Over all namespaces: overdue schedules, and fires without a verdict."""
-    late = select(func.count()).select_from(_SCHEDULES).where(_SCHEDULES.c.due_at < overdue_before)
     waiting = select(func.count()).select_from(_OUTBOX)
-    return await connection.scalar(late) or 0, await connection.scalar(waiting) or 0
+    return await overdue.count(connection, overdue_before), await connection.scalar(waiting) or 0
 
 
 def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> Any:

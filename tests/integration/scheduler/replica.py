@@ -28,6 +28,7 @@ from scheduler_service.app.settling import Settling
 from scheduler_service.app.shards import Shards
 from scheduler_service.app.signals import Signals
 from scheduler_service.app.templates import Templates
+from scheduler_service.app.watchdog import Watchdog
 from scheduler_service.app.window import Window
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.fire import Fire
@@ -109,6 +110,7 @@ class Replica:
         self.settling = Settling(database, self.outbox, self.window, clock, signals, metrics)
         self.outcomes = OutcomeFollower(database, self.locks, queue, clock, signals, metrics, patience=0.2)
         self.maintenance = Maintenance(database, clock, signals, metrics)
+        self.watchdog = Watchdog(database, clock, signals, metrics)
 
     async def close(self) -> None:
         """As a stop, or, for the database's and the queue's eyes, a kill."""

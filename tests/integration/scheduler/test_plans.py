@@ -23,8 +23,8 @@ SELECT namespace, schedule_id, incarnation, 1, 1, 'k', schedule_id || '.x', now(
     now(), '', '' FROM scheduler.schedules;
 INSERT INTO scheduler.backfills (namespace, backfill_id, schedule_id, incarnation, timing, from_at, until_at,
     per_minute, overlap, priority, state, total, turn_at, next_at, actor, request_id, fingerprint, created_at)
-SELECT namespace, 'b' || schedule_id, schedule_id, incarnation, '', now(), now(), 1, 0, 1, 1, 1, now(), now(), '',
-    '', '', now() FROM scheduler.schedules;
+SELECT namespace, 'b' || schedule_id, schedule_id, incarnation, '', now(), now(), 1, 0, 1, 1, 1, now(), now(),
+    '', '', '', now() FROM scheduler.schedules;
 INSERT INTO scheduler.events (namespace, source, event_id, type, subject, time, data, depth, actor,
     received_at)
 SELECT namespace, 'batonpass', schedule_id, 'e', '', now(), '', 0, '', now() FROM scheduler.schedules;
