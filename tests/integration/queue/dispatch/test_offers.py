@@ -56,6 +56,20 @@ async def test_order_is_by_effective_level_with_ageing(queue_database_url: str) 
         ]
 
 
+async def test_a_handler_whose_name_goes_on_is_another(queue_database_url: str) -> None:
+    """The lists of `noop/more` lie among those of `noop`: found, and left alone."""
+    async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
+        now, database = queue.clock.now(), queue.databases.finish
+        await put(database, now, handler="name:noop/more", prefix="more", priority=9)
+        await put(database, now)
+        await agent.connect(credit=10)
+        assert [offer.task_id for offer in await agent.offers(1)] == ["t1"]
+        await queue.dispatch.dispatcher.step()
+        assert await agent.silent("offers")
+        assert await states(database) == {"more1": "WAITING", "t1": "OFFERED"}
+        assert {key.lane for key in queue.dispatch._candidates.lists} == {"default/name:noop/0/default"}
+
+
 async def test_tasks_for_others_hide_nothing(queue_database_url: str) -> None:
     """Thousands of tasks that this agent cannot run, or that do not fit, come before one that it can."""
     async with replica(queue_database_url) as queue, Agent(queue.address) as agent:
