@@ -16,6 +16,7 @@ from batonpass import (
     calendar_every,
     cron,
     every,
+    new_schedule,
     new_task,
     on_event,
     recurrence,
@@ -228,6 +229,19 @@ def test_large_payloads_stay_below_the_largest_message(play):
         assert request.ByteSize() < 1024 * 1024
         seen += len(request.requests)
     call.result(WAIT)
+
+
+def test_many_schedules_are_created_in_as_few_calls_as_they_fit_and_each_has_a_request_id(play):
+    made = [new_schedule(f"s{n}", cron("@daily"), "true", labels={"app": "shop"}) for n in range(700)]
+    call = play.start(lambda client: client.batch_create_schedules(made))
+    seen = []
+    for size in (500, 200):
+        verdicts = [schedule_pb.CreateVerdict(code=6, reason="SCHEDULE_EXISTS")] * size
+        answer = schedule_pb.BatchCreateSchedulesResponse(verdicts=verdicts)
+        seen += play.answer("ScheduleService.BatchCreateSchedules", answer).requests
+    assert [each.schedule for each in seen] == made
+    assert len({each.request_id for each in seen} - {""}) == 700
+    assert [verdict.code for verdict in call.result(WAIT)] == [6] * 700
 
 
 def test_a_schedule_is_created_from_plain_values(play):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from batonpass.client.ids import uuid7
     from batonpass.client.schedule_message import template_source
+    from batonpass.client.schedules import new_schedule
     from batonpass.client.specs import at, calendar_every, cron, every, on_event, recurrence
     from batonpass.client.sync_client import Client
     from batonpass.client.tasks import new_task
@@ -59,6 +60,7 @@ _HOMES = {
     "schedule_message": ("template_source",),
     "specs": ("at", "calendar_every", "cron", "every", "on_event", "recurrence"),
     "sync_client": ("Client",),
+    "schedules": ("new_schedule",),
     "tasks": ("TaskState", "new_task"),
     "waiting": ("has_ended",),
 }
@@ -88,6 +90,7 @@ __all__ = [
     "cron",
     "every",
     "has_ended",
+    "new_schedule",
     "new_task",
     "on_event",
     "recurrence",

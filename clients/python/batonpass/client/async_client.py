@@ -82,6 +82,7 @@ class AsyncClient:
     reprioritize = unary(tasks.reprioritize)
 
     create_schedule = unary(schedules.create_schedule)
+    batch_create_schedules = chained(schedules.batch_create_schedules)
     get_schedule = unary(schedules.get_schedule)
     list_schedules = listing(schedules.list_schedules)
     update_schedule = unary(schedules.update_schedule)

@@ -1,11 +1,12 @@
 """Calls about schedules."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Unpack
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from batonpass.client.batches import batches
 from batonpass.client.call import Call, Listed, Pages, Rpc, same
 from batonpass.client.ids import uuid7
 from batonpass.client.schedule_message import (
@@ -24,6 +25,7 @@ from batonpass.scheduler.v1.schedule_pb2 import Disposition, Fire, Schedule, Tem
 
 _SERVICE: Final = "/batonpass.scheduler.v1.ScheduleService"
 _CREATE: Final = Rpc("scheduler", f"{_SERVICE}/CreateSchedule", pb.CreateScheduleResponse)
+_BATCH_CREATE: Final = Rpc("scheduler", f"{_SERVICE}/BatchCreateSchedules", pb.BatchCreateSchedulesResponse)
 _GET: Final = Rpc("scheduler", f"{_SERVICE}/GetSchedule", pb.GetScheduleResponse)
 _LIST: Final = Rpc("scheduler", f"{_SERVICE}/ListSchedules", pb.ListSchedulesResponse)
 _UPDATE: Final = Rpc("scheduler", f"{_SERVICE}/UpdateSchedule", pb.UpdateScheduleResponse)
@@ -37,6 +39,29 @@ _STATS: Final = Rpc("scheduler", f"{_SERVICE}/GetScheduleStats", pb.GetScheduleS
 _HANDOVER: Final = Rpc("scheduler", f"{_SERVICE}/AwaitHandover", pb.AwaitHandoverResponse)
 
 
+BATCH_ITEMS: Final = 500
+
+
+def new_schedule(
+    schedule_id: str,
+    spec: Specs = (),
+    handler: str = "",
+    *,
+    source: TemplateSource | None = None,
+    disabled: bool = False,
+    **options: Unpack[Options],
+) -> Schedule:
+    """A schedule that runs `handler` when one of its specs comes due (see `cron`, `every`, `at`, `on_event`,
+    `calendar_every`, `recurrence`), or one that is made of a schedule template (see `template_source`).
+    """
+    if source is None:
+        schedule = schedule_message(schedule_id, spec, handler, options)
+    else:
+        schedule = _made_of(source, schedule_id, spec, handler, options)
+    schedule.disabled = disabled
+    return schedule
+
+
 def create_schedule(
     schedule_id: str,
     spec: Specs = (),
@@ -47,19 +72,21 @@ def create_schedule(
     request_id: str | None = None,
     **options: Unpack[Options],
 ) -> Call[Schedule]:
-    """Creates a schedule that runs `handler` when one of its specs comes due (see `cron`, `every`, `at`,
-    `on_event`, `calendar_every`, `recurrence`), or one that is made of a schedule template (see
-    `template_source`).
+    """Creates a schedule; arguments as in `new_schedule`.
 
     Raises AlreadyExists; InvalidArgument naming field and rule; NotFound for an unknown schedule template.
     """
-    if source is None:
-        schedule = schedule_message(schedule_id, spec, handler, options)
-    else:
-        schedule = _made_of(source, schedule_id, spec, handler, options)
-    schedule.disabled = disabled
+    schedule = new_schedule(schedule_id, spec, handler, source=source, disabled=disabled, **options)
     request = pb.CreateScheduleRequest(schedule=schedule, request_id=request_id or uuid7())
     return Call(_CREATE, request, _picked)
+
+
+def batch_create_schedules(schedules: Iterable[Schedule]) -> Sequence[Call[Sequence[pb.CreateVerdict]]]:
+    """Creates any number of schedules, in as few calls as they fit; one verdict for each, in order.
+
+    Each is judged by itself: look at `code` (0 = created), `error` and `reason`.
+    """
+    return [Call(_BATCH_CREATE, _batch(some), _verdicts) for some in batches(schedules, BATCH_ITEMS)]
 
 
 def get_schedule(schedule_id: str) -> Call[Schedule]:
@@ -177,6 +204,15 @@ def _made_of(
 def _overlap(value: int | str) -> OverlapPolicy.ValueType:
     number: OverlapPolicy.ValueType = enum_number("overlap", OverlapPolicy, "OVERLAP_POLICY", value)
     return number
+
+
+def _batch(schedules: Iterable[Schedule]) -> pb.BatchCreateSchedulesRequest:
+    requests = [pb.CreateScheduleRequest(schedule=schedule, request_id=uuid7()) for schedule in schedules]
+    return pb.BatchCreateSchedulesRequest(requests=requests)
+
+
+def _verdicts(response: pb.BatchCreateSchedulesResponse) -> Sequence[pb.CreateVerdict]:
+    return response.verdicts
 
 
 def _picked(

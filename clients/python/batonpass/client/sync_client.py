@@ -86,6 +86,7 @@ class Client:
     reprioritize = unary(tasks.reprioritize)
 
     create_schedule = unary(schedules.create_schedule)
+    batch_create_schedules = chained(schedules.batch_create_schedules)
     get_schedule = unary(schedules.get_schedule)
     list_schedules = listing(schedules.list_schedules)
     update_schedule = unary(schedules.update_schedule)

@@ -1,9 +1,10 @@
 """Calls about tasks: enqueue, look at, change, end."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, Unpack
 
+from batonpass.client.batches import batches
 from batonpass.client.call import Call, Listed, Pages, Rpc
 from batonpass.client.ids import uuid7
 from batonpass.client.templates import Template, task_template
@@ -20,8 +21,6 @@ _CANCEL: Final = Rpc("queue", f"{_SERVICE}/CancelTask", pb.CancelTaskResponse)
 _REPRIORITIZE: Final = Rpc("queue", f"{_SERVICE}/ReprioritizeTask", pb.ReprioritizeTaskResponse)
 
 BATCH_ITEMS: Final = 1000
-BATCH_BYTES: Final = 768 * 1024
-"""Below the largest message a service takes (1 MiB), with room for the framing."""
 
 
 def new_task(
@@ -66,7 +65,7 @@ def enqueue_many(tasks: Iterable[pb.EnqueueTaskRequest]) -> Sequence[Call[Sequen
     Each task is judged by itself: look at `refused_reason`, and at `created` for repeats. A task without id
     gets one here, so that a repeat is safe.
     """
-    return [Call(_BATCH_ENQUEUE, batch, _verdicts) for batch in _batches(tasks)]
+    return [Call(_BATCH_ENQUEUE, _batch(some), _verdicts) for some in batches(tasks, BATCH_ITEMS)]
 
 
 def get_task(task_id: str, *, queue: str = "") -> Call[Task]:
@@ -103,19 +102,11 @@ def reprioritize(task_id: str, priority: int, *, queue: str = "") -> Call[Task]:
     return Call(_REPRIORITIZE, request, _task)
 
 
-def _batches(tasks: Iterable[pb.EnqueueTaskRequest]) -> Iterator[pb.BatchEnqueueTasksRequest]:
-    batch, size = pb.BatchEnqueueTasksRequest(), 0
-    for task in tasks:
-        weight = task.ByteSize() + 64
-        if batch.requests and (len(batch.requests) >= BATCH_ITEMS or size + weight > BATCH_BYTES):
-            yield batch
-            batch, size = pb.BatchEnqueueTasksRequest(), 0
-        added = batch.requests.add()
-        added.CopyFrom(task)
-        added.task_id = task.task_id or uuid7()
-        size += weight
-    if batch.requests:
-        yield batch
+def _batch(tasks: Iterable[pb.EnqueueTaskRequest]) -> pb.BatchEnqueueTasksRequest:
+    batch = pb.BatchEnqueueTasksRequest(requests=tasks)
+    for task in batch.requests:
+        task.task_id = task.task_id or uuid7()
+    return batch
 
 
 def _task(
