@@ -104,6 +104,7 @@ class Templates:
 
         async def work(connection: AsyncConnection) -> None:
             await store.lock(connection, caller.namespace, template_id)
+            await store.lock_versions(connection, caller.namespace, template_id)
             users = await store.users(connection, caller.namespace, template_id, _NAMED)
             if users:
                 raise TemplateInUse(template_id, users)

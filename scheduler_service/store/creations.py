@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store.rows import columns_of, schedule_of
+from scheduler_service.store.sources import source_is_there
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -33,21 +34,22 @@ async def insert(
 ) -> set[UUID]:
     """Stores those whose ids are free, with statistics, request and audit record; returns their incarnations.
 
-    Of two with one id the first is stored. Raises RequestRaced.
+    Of two with one id the first is stored. Raises RequestRaced, Aborted.
     """
     if not wanted:
         return set()
     in_order = sorted(wanted, key=lambda new: (new.schedule.namespace, new.schedule.schedule_id))
     driver = await raw(connection)
-    rows = await driver.fetch(
-        SQL["create_schedules"],
-        json.dumps([columns_of(new.schedule) | {"fire_count": 0} for new in in_order], default=_text),
-        [new.schedule.incarnation for new in in_order],
-        [new.request_id for new in in_order],
-        [new.fingerprint for new in in_order],
-        actor,
-        now,
-    )
+    with source_is_there():
+        rows = await driver.fetch(
+            SQL["create_schedules"],
+            json.dumps([columns_of(new.schedule) | {"fire_count": 0} for new in in_order], default=_text),
+            [new.schedule.incarnation for new in in_order],
+            [new.request_id for new in in_order],
+            [new.fingerprint for new in in_order],
+            actor,
+            now,
+        )
     if any(row["raced"] for row in rows):
         raise RequestRaced
     return {row["incarnation"] for row in rows}

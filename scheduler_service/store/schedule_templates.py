@@ -83,6 +83,12 @@ async def add(connection: AsyncConnection, namespace: str, template: ScheduleTem
     await connection.execute(insert(_TEMPLATES).values(values))
 
 
+async def lock_versions(connection: AsyncConnection, namespace: str, template_id: str) -> None:
+    """No schedule can be made of it until the transaction ends; one that is being made is waited for."""
+    query = select(_COLUMNS.version).where(_is(namespace, template_id)).with_for_update()
+    await connection.execute(query)
+
+
 async def users(connection: AsyncConnection, namespace: str, template_id: str, limit: int) -> Sequence[str]:
     """Ids of at most `limit` schedules that are made of any of its versions."""
     query = select(_USED.schedule_id).where(_made_of(namespace, template_id)).order_by(_USED.schedule_id)

@@ -25,6 +25,7 @@ from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import backfills, gatherings, tables
 from scheduler_service.store.rows import columns_of, labels_text, schedule_of
 from scheduler_service.store.runs import with_runs
+from scheduler_service.store.sources import source_is_there
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -68,7 +69,8 @@ async def save(connection: AsyncConnection, schedule: Schedule, made: int = 0) -
     """Writes everything and adds `made` fires to the count. The row is locked by this transaction."""
     statement = update(_SCHEDULES).where(_SCHEDULES.c.incarnation == schedule.incarnation)
     count = {"fire_count": _SCHEDULES.c.fire_count + made}
-    await connection.execute(statement.values(columns_of(schedule) | count))
+    with source_is_there():
+        await connection.execute(statement.values(columns_of(schedule) | count))
 
 
 async def lock_time_page(connection: AsyncConnection, after: tuple[str, str], limit: int) -> list[Schedule]:

@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+import pytest
 from batonpass.queue.v1.task_pb2 import TaskTemplate
 from batonpass.scheduler.v1 import schedule_pb2 as pb
 from batonpass.scheduler.v1 import template_service_pb2 as template_pb
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from scheduler_service.domain.schedule_template import ScheduleTemplate
 from tests.integration.scheduler.calls import (
+    ABORTED,
     EXISTS,
     INVALID,
     NOT_FOUND,
@@ -19,7 +22,7 @@ from tests.integration.scheduler.calls import (
     schedule,
     stamp,
 )
-from tests.integration.scheduler.replica import Replica
+from tests.integration.scheduler.replica import ANN, Replica
 
 TABLE = template_pb.TemplateParameter(name="table", example="orders")
 HOUR = template_pb.TemplateParameter(name="hour", default="3")
@@ -216,6 +219,24 @@ async def test_a_schedule_template_in_use_cannot_be_deleted(api: Api, replica: R
     await api.DeleteScheduleTemplate(template_id="nightly")
     await refused(api.DeleteScheduleTemplate(template_id="nightly"), NOT_FOUND)
     assert await replica.query("SELECT count(*) FROM scheduler.schedule_templates") == 0
+
+
+async def test_a_schedule_template_that_is_deleted_meanwhile_makes_no_schedule(
+    api: Api, replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(api)
+    await api.CreateSchedule(schedule=schedule("b"))
+    read = await replica.templates.get(ANN, "nightly", 0)
+    await api.DeleteScheduleTemplate(template_id="nightly")
+
+    async def as_read_before(*_: object) -> ScheduleTemplate:
+        return read
+
+    monkeypatch.setattr(replica.templates, "get", as_read_before)
+    assert "deleted meanwhile" in (await refused(api.CreateSchedule(schedule=made()), ABORTED)).message
+    call = api.UpdateSchedule(schedule=made("b"), update_mask=FieldMask(paths=["source"]))
+    await refused(call, ABORTED)
+    await refused(api.GetSchedule(schedule_id="a"), NOT_FOUND)
 
 
 async def test_an_upgrade_moves_all_schedules_and_keeps_their_parameters(api: Api, replica: Replica) -> None:

@@ -16,7 +16,7 @@ from batonpass.cli.files.writing import content_of, payload_content
 from batonpass.queue.v1 import task_pb2
 from batonpass.scheduler.v1 import schedule_pb2
 from batonpass.scheduler.v1.schedule_pb2 import Schedule, ScheduleSpec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.cli import making
@@ -110,6 +110,7 @@ def test_an_event_may_be_a_word_or_have_a_pattern_in_plain_yaml():
     assert content_of(spec)["event"]["pattern"] == {"data": {"amount": [{"numeric": [">", 100]}]}}
 
 
+@example("\x85".encode())
 @given(st.binary(max_size=40) | st.text(max_size=20).map(str.encode))
 def test_every_payload_can_be_written(data):
     """As JSON it means the same; what is no JSON is the same, byte by byte."""
