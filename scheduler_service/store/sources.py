@@ -1,4 +1,4 @@
-"""Schedules and the versions of schedule templates that they are made of: neither is there without the other."""
+"""Schedules and the versions of schedule templates of which they are made: neither is there alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
