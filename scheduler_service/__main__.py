@@ -49,6 +49,7 @@ from scheduler_service.app.signals import OUTBOX, TRIGGERS, Signals
 from scheduler_service.app.templates import Templates
 from scheduler_service.app.watchdog import Watchdog
 from scheduler_service.app.window import Window
+from scheduler_service.app.zone_rules import ZoneRules
 from scheduler_service.settings import SchedulerSettings
 from scheduler_service.store import APPEND_ONLY, MIGRATIONS, SCHEMA
 from scheduler_service.store.outbox import Outbox
@@ -132,6 +133,7 @@ class Scheduler:
         backfilling = BackfillLoop(database, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
         maintenance = Maintenance(database, clock, signals, metrics)
+        zone_rules = ZoneRules(database, clock, signals, metrics)
         watchdog = Watchdog(database, clock, signals, metrics, self._settings.overdue_after)
         loops = [
             Loop("due schedules", due.step, POLL, signals.due),
@@ -141,6 +143,7 @@ class Scheduler:
             Loop("verdicts", settling.step, POLL, signals.verdicts),
             Loop("outcomes", outcomes.step, POLL, signals.triggers),
             Loop("maintenance", maintenance.step, HOUSEKEEPING),
+            Loop("time zones", zone_rules.step, HOUSEKEEPING),
             Loop("watchdog", watchdog.step, WATCH),
         ]
         try:

@@ -25,6 +25,7 @@ from scheduler_service.domain.spec import (
     UnreadableSpec,
 )
 from scheduler_service.domain.timing import Timing
+from scheduler_service.domain.zone_rules import MovedSchedule
 
 DEFAULT_PRIORITY: Final = 5
 DEFAULT_TIMEOUT: Final = timedelta(hours=1)
@@ -187,6 +188,18 @@ def totals(value: Totals) -> service_pb2.GetScheduleStatsResponse:
         overdue=value.overdue,
     )
     _set(message.next_fire_time, value.next_fire)
+    return message
+
+
+def moved(value: MovedSchedule) -> service_pb2.MovedSchedule:
+    """A schedule that new rules of time zones have moved."""
+    message = service_pb2.MovedSchedule(
+        schedule_id=value.schedule_id, time_zone=value.time_zone, release=value.release
+    )
+    message.move_time.FromDatetime(value.moved_at)
+    for field, instants in ((message.old_times, value.moved.old), (message.new_times, value.moved.new)):
+        for instant in instants:
+            field.add().FromDatetime(instant)
     return message
 
 

@@ -225,6 +225,19 @@ class ScheduleService(ScheduleServiceServicer):
         refuse_nul(request)
         return encode.totals(await self._ledger.totals(current_caller(), request.schedule_id or None))
 
+    async def ListMovedSchedules(
+        self, request: pb.ListMovedSchedulesRequest, context: Context
+    ) -> pb.ListMovedSchedulesResponse:
+        """Documented in schedule_service.proto."""
+        caller, size = current_caller(), request.page_size or DEFAULT_SIZE
+        filters = ("moved", caller.namespace)
+        before = page_position(filters, request.page_token)
+        found = await self._ledger.moved(caller, before, size + 1)
+        response = pb.ListMovedSchedulesResponse(schedules=[encode.moved(each) for each in found[:size]])
+        if len(found) > size:
+            response.next_page_token = page_token(filters, found[size - 1].number)
+        return response
+
     async def AwaitHandover(
         self, request: pb.AwaitHandoverRequest, context: Context
     ) -> pb.AwaitHandoverResponse:

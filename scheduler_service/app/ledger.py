@@ -7,7 +7,8 @@ from scheduler_service.domain.errors import ScheduleNotFound
 from scheduler_service.domain.fire import Disposition, Fire
 from scheduler_service.domain.overdue import TOLERANCE
 from scheduler_service.domain.schedule import Totals
-from scheduler_service.store import fires, schedules
+from scheduler_service.domain.zone_rules import MovedSchedule
+from scheduler_service.store import fires, schedules, zone_rules
 from scheduler_service.store.fires import Position
 from scheduler_service.store.totals import totals
 from service_kit.caller import Caller
@@ -45,6 +46,12 @@ class Ledger:
             return found
 
         return await self._database.unit(work, readonly=True)
+
+    async def moved(self, caller: Caller, before: int | None, limit: int) -> list[MovedSchedule]:
+        """Schedules that new rules of time zones have moved, latest first, with numbers below `before`."""
+        return await self._database.unit(
+            lambda connection: zone_rules.page(connection, caller.namespace, before, limit), readonly=True
+        )
 
     async def totals(self, caller: Caller, schedule_id: str | None) -> Totals:
         """Over the namespace, see `Tally`, or one schedule of it. Raises ScheduleNotFound."""

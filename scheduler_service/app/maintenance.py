@@ -1,4 +1,4 @@
-"""Housekeeping: retention, schedules that could not be read, next fires under new rules of time zones."""
+"""Housekeeping: retention, and schedules that could not be read."""
 
 from dataclasses import replace
 from typing import Final
@@ -17,7 +17,6 @@ from service_kit.postgres import AsyncConnection, Database
 log = logger(__name__)
 
 PAGE: Final = 500
-Position = tuple[str, str]
 
 
 class Maintenance:
@@ -28,15 +27,13 @@ class Maintenance:
         self._clock = clock
         self._signals = signals
         self._metrics = metrics
-        self._recomputed: Position | None = ("", "")
 
     async def step(self) -> float | None:
         """One small batch of each kind; returns 0 while there is more."""
         now = self._clock.now()
         more = [await prune(self._database, retention, now) for retention in RETENTIONS]
         await self._revive()
-        await self._recompute()
-        return 0.0 if any(more) or self._recomputed is not None else None
+        return 0.0 if any(more) else None
 
     async def _revive(self) -> None:
         """A schedule that this version can read fires again; its policy decides on what it missed."""
@@ -54,31 +51,6 @@ class Maintenance:
         for schedule in revived:
             log.info("schedule can be read again", schedule_id=schedule.schedule_id)
             self._signals.schedule_changed(listens_to_system=schedule.listens_to_system)
-
-    async def _recompute(self) -> None:
-        """Once after the start: a release of the time zone database may have moved what lies ahead."""
-        if self._recomputed is None:
-            return
-        position = self._recomputed
-        page, moved = await self._database.unit(lambda connection: _recompute(connection, position))
-        if moved:
-            log.info("next fires were recomputed", schedules=moved)
-            self._signals.due.set()
-        last = page[-1] if len(page) == PAGE else None
-        self._recomputed = None if last is None else (last.namespace, last.schedule_id)
-
-
-async def _recompute(connection: AsyncConnection, after: Position) -> tuple[list[Schedule], int]:
-    page, moved = await schedules.lock_time_page(connection, after, PAGE), 0
-    for schedule in page:
-        try:
-            computed = schedule.settled_until(schedule.watermark)
-        except InvalidSchedule:
-            continue
-        if computed != schedule:
-            await schedules.save(connection, computed)
-            moved += 1
-    return page, moved
 
 
 def _readable(schedule: Schedule) -> Schedule | None:

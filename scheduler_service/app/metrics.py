@@ -41,6 +41,11 @@ class SchedulerMetrics:
             registry=registry,
         )
         self.invalid = Counter("batonpass_schedules_invalid", "Schedules found unreadable", registry=registry)
+        self.moved = Counter(
+            "batonpass_schedules_moved",
+            "Schedules whose next fires were moved by a release of the time zone database",
+            registry=registry,
+        )
         self.overdue = Gauge(
             "batonpass_schedules_overdue",
             "Enabled schedules whose next fire lies more than 10 s in the past, all namespaces",

@@ -40,16 +40,20 @@ def timetable(timing: Timing, seed: str = "") -> Timetable:
 
 @lru_cache(maxsize=8192)
 def _timetable(timing: Timing, seed: str) -> Timetable:
-    tables = tuple(_table(spec, timing, seed) for spec in timing.specs)
+    return timetable_in(zone(timing.time_zone), timing, seed)
+
+
+def timetable_in(where: Zone, timing: Timing, seed: str) -> Timetable:
+    """The instants of `timing` by the rules of `where`, whatever those of its zone are now."""
+    tables = tuple(_table(spec, timing, seed, where) for spec in timing.specs)
     table = tables[0] if len(tables) == 1 else Union(tables)
     if timing.start is not None or timing.end is not None:
         table = Within(table, timing.start, timing.end)
     return Remembered(table)
 
 
-def _table(spec: Spec, timing: Timing, seed: str) -> Timetable:
+def _table(spec: Spec, timing: Timing, seed: str, where: Zone) -> Timetable:
     """The instants of one specification, without the exclusions."""
-    where = zone(timing.time_zone)
     table = _elapsed(spec)
     if table is None:
         readings, auto = _readings(spec, seed)

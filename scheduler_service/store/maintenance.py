@@ -22,6 +22,7 @@ RETENTIONS: Final = (
     Retention("prune_events", timedelta(days=30)),
     Retention("prune_creations", timedelta(days=30)),
     Retention("prune_backfills", timedelta(days=90)),
+    Retention("prune_moved_schedules", timedelta(days=90)),
 )
 
 

@@ -377,3 +377,9 @@ DELETE FROM scheduler.backfills b
 USING (SELECT namespace, backfill_id FROM scheduler.backfills WHERE ended_at < $1 AND ended_at IS NOT NULL
        ORDER BY ended_at LIMIT $2) old
 WHERE (b.namespace, b.backfill_id) = (old.namespace, old.backfill_id)
+
+-- name: prune_moved_schedules
+-- $1 older than, $2 limit.
+DELETE FROM scheduler.moved_schedules WHERE id = ANY (ARRAY(
+    SELECT id FROM scheduler.moved_schedules WHERE moved_at < $1 ORDER BY moved_at LIMIT $2
+))

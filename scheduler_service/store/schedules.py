@@ -14,7 +14,6 @@ from sqlalchemy import (
     exists,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -71,20 +70,6 @@ async def save(connection: AsyncConnection, schedule: Schedule, made: int = 0) -
     count = {"fire_count": _SCHEDULES.c.fire_count + made}
     with source_is_there():
         await connection.execute(statement.values(columns_of(schedule) | count))
-
-
-async def lock_time_page(connection: AsyncConnection, after: tuple[str, str], limit: int) -> list[Schedule]:
-    """Enabled schedules by time beyond (namespace, id), locked; what others have locked is passed over."""
-    columns = _SCHEDULES.c
-    query = (
-        select(_SCHEDULES)
-        .where(columns.next_fire.is_not(None), columns.invalid_reason == "")
-        .where(tuple_(columns.namespace, columns.schedule_id) > tuple_(*after))
-        .order_by(columns.namespace, columns.schedule_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    return [schedule_of(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def remove(connection: AsyncConnection, schedule: Schedule, now: datetime, detail: str) -> None:

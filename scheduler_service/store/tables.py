@@ -327,6 +327,40 @@ backfills = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
+# The rules of every zone as stored next fires follow them, as files (TZif), and the releases that they came
+# with.
+zone_rules = Table(
+    "zone_rules",
+    metadata,
+    _name("name", primary_key=True),
+    Column("rules", LargeBinary, nullable=False),
+)
+
+zone_releases = Table(
+    "zone_releases",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    _text("release"),
+    _instant("applied_at"),
+    Column("moved", BigInteger, nullable=False),
+)
+
+# Schedules whose next fires a release has moved.
+moved_schedules = Table(
+    "moved_schedules",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    _name("namespace"),
+    _name("schedule_id"),
+    _text("time_zone"),
+    _text("release"),
+    _instant("moved_at"),
+    Column("old_times", ARRAY(DateTime(timezone=True)), nullable=False),
+    Column("new_times", ARRAY(DateTime(timezone=True)), nullable=False),
+    Index("moved_schedules_of_namespace", "namespace", "id"),
+    Index("moved_schedules_by_age", "moved_at"),
+)
+
 # How far a feed has been applied. `all_tasks` is set in the transaction that makes the first listener of
 # `task.completed` or `error.critical`, so that no outcome after it is passed over.
 cursors = Table(

@@ -30,6 +30,7 @@ from scheduler_service.app.signals import Signals
 from scheduler_service.app.templates import Templates
 from scheduler_service.app.watchdog import Watchdog
 from scheduler_service.app.window import Window
+from scheduler_service.app.zone_rules import ZoneRules
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.fire import Fire
 from scheduler_service.domain.overlap import Overlap
@@ -110,6 +111,8 @@ class Replica:
         self.settling = Settling(database, self.outbox, self.window, clock, signals, metrics)
         self.outcomes = OutcomeFollower(database, self.locks, queue, clock, signals, metrics, patience=0.2)
         self.maintenance = Maintenance(database, clock, signals, metrics)
+        self.zone_rules = ZoneRules(database, clock, signals, metrics)
+        self.metrics = metrics
         self.watchdog = Watchdog(database, clock, signals, metrics)
 
     async def close(self) -> None:

@@ -298,14 +298,6 @@ async def test_unreadable_schedule_keeps_what_it_has_when_it_is_switched(
     assert tuple(row) == (LUNAR, 9)
 
 
-async def test_next_fire_follows_new_rules_of_time_zones(replica: Replica, clock: ManualClock) -> None:
-    await replica.create("a", definition(CronSpec("0 12 * * *"), zone="Europe/Berlin"))
-    await replica.rows("UPDATE scheduler.schedules SET next_fire = $1, due_at = $1", at("10:00"))
-    while await replica.maintenance.step() == 0.0:
-        pass
-    assert (await replica.schedules.get(ANN, "a")).next_fire == at("11:00")
-
-
 async def test_thousand_schedules_of_one_second_take_few_transactions(
     replica: Replica, clock: ManualClock
 ) -> None:

@@ -796,6 +796,108 @@ class GetScheduleStatsResponse(_message.Message):
 Global___GetScheduleStatsResponse: _TypeAlias = GetScheduleStatsResponse  # noqa: Y015
 
 @_typing.final
+class ListMovedSchedulesRequest(_message.Message):
+    """How many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most schedules to return, 1 to 1,000. Default 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMovedSchedulesRequest: _TypeAlias = ListMovedSchedulesRequest  # noqa: Y015
+
+@_typing.final
+class ListMovedSchedulesResponse(_message.Message):
+    """One page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last one."""
+    @_builtins.property
+    def schedules(self) -> _containers.RepeatedCompositeFieldContainer[Global___MovedSchedule]:
+        """The schedules, each once for every release that moved it."""
+
+    def __init__(
+        self,
+        *,
+        schedules: _abc.Iterable[Global___MovedSchedule] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "schedules", b"schedules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMovedSchedulesResponse: _TypeAlias = ListMovedSchedulesResponse  # noqa: Y015
+
+@_typing.final
+class MovedSchedule(_message.Message):
+    """A schedule whose next instants are not what they would have been."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    MOVE_TIME_FIELD_NUMBER: _builtins.int
+    OLD_TIMES_FIELD_NUMBER: _builtins.int
+    NEW_TIMES_FIELD_NUMBER: _builtins.int
+    schedule_id: _builtins.str
+    """Its identity."""
+    time_zone: _builtins.str
+    """Its zone."""
+    release: _builtins.str
+    """Release of the time zone database that moved it, such as `2026a`."""
+    @_builtins.property
+    def move_time(self) -> _timestamp_pb2.Timestamp:
+        """When that release was applied."""
+
+    @_builtins.property
+    def old_times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """The next ten instants from there on by the rules before, calendars, jitter and spread apart."""
+
+    @_builtins.property
+    def new_times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """The same by the rules of the release."""
+
+    def __init__(
+        self,
+        *,
+        schedule_id: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        release: _builtins.str = ...,
+        move_time: _timestamp_pb2.Timestamp | None = ...,
+        old_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+        new_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["move_time", b"move_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["move_time", b"move_time", "new_times", b"new_times", "old_times", b"old_times", "release", b"release", "schedule_id", b"schedule_id", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MovedSchedule: _TypeAlias = MovedSchedule  # noqa: Y015
+
+@_typing.final
 class AwaitHandoverRequest(_message.Message):
     """Nothing to say."""
 

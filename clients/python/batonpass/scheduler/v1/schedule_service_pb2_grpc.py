@@ -103,6 +103,11 @@ class ScheduleServiceStub:
                 request_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleStatsRequest.SerializeToString,
                 response_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleStatsResponse.FromString,
                 _registered_method=True)
+        self.ListMovedSchedules = channel.unary_unary(
+                '/batonpass.scheduler.v1.ScheduleService/ListMovedSchedules',
+                request_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.ListMovedSchedulesRequest.SerializeToString,
+                response_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.ListMovedSchedulesResponse.FromString,
+                _registered_method=True)
         self.AwaitHandover = channel.unary_unary(
                 '/batonpass.scheduler.v1.ScheduleService/AwaitHandover',
                 request_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.AwaitHandoverRequest.SerializeToString,
@@ -223,6 +228,13 @@ class ScheduleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMovedSchedules(self, request, context):
+        """Lists schedules whose next instants were moved by new rules of time zones, latest first, for 90 days. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AwaitHandover(self, request, context):
         """Waits until every fire that was due at the call has the queue's verdict, then answers. Repeating it is safe.
         Errors: `DEADLINE_EXCEEDED` when that takes longer than the call's deadline.
@@ -293,6 +305,11 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
                     servicer.GetScheduleStats,
                     request_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleStatsRequest.FromString,
                     response_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleStatsResponse.SerializeToString,
+            ),
+            'ListMovedSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMovedSchedules,
+                    request_deserializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.ListMovedSchedulesRequest.FromString,
+                    response_serializer=batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.ListMovedSchedulesResponse.SerializeToString,
             ),
             'AwaitHandover': grpc.unary_unary_rpc_method_handler(
                     servicer.AwaitHandover,
@@ -633,6 +650,33 @@ class ScheduleService:
             '/batonpass.scheduler.v1.ScheduleService/GetScheduleStats',
             batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleStatsRequest.SerializeToString,
             batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.GetScheduleStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMovedSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batonpass.scheduler.v1.ScheduleService/ListMovedSchedules',
+            batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.ListMovedSchedulesRequest.SerializeToString,
+            batonpass_dot_scheduler_dot_v1_dot_schedule__service__pb2.ListMovedSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

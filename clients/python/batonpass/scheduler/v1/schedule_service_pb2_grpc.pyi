@@ -92,6 +92,8 @@ class ScheduleServiceStub:
     """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
     Errors: `NOT_FOUND`. Repeating it is safe.
     """
+    ListMovedSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListMovedSchedulesRequest, _schedule_service_pb2.ListMovedSchedulesResponse]
+    """Lists schedules whose next instants were moved by new rules of time zones, latest first, for 90 days. Repeating it is safe."""
     AwaitHandover: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.AwaitHandoverRequest, _schedule_service_pb2.AwaitHandoverResponse]
     """Waits until every fire that was due at the call has the queue's verdict, then answers. Repeating it is safe.
     Errors: `DEADLINE_EXCEEDED` when that takes longer than the call's deadline.
@@ -161,6 +163,8 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
     Errors: `NOT_FOUND`. Repeating it is safe.
     """
+    ListMovedSchedules: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListMovedSchedulesRequest, _schedule_service_pb2.ListMovedSchedulesResponse]  # type: ignore[assignment]
+    """Lists schedules whose next instants were moved by new rules of time zones, latest first, for 90 days. Repeating it is safe."""
     AwaitHandover: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.AwaitHandoverRequest, _schedule_service_pb2.AwaitHandoverResponse]  # type: ignore[assignment]
     """Waits until every fire that was due at the call has the queue's verdict, then answers. Repeating it is safe.
     Errors: `DEADLINE_EXCEEDED` when that takes longer than the call's deadline.
@@ -299,6 +303,14 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns counts over all schedules, or of one. Where counting all takes longer than 0.1 s (about 100,000 schedules), the answer may be up to 15 s old.
         Errors: `NOT_FOUND`. Repeating it is safe.
         """
+
+    @_abc_1.abstractmethod
+    def ListMovedSchedules(
+        self,
+        request: _schedule_service_pb2.ListMovedSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedule_service_pb2.ListMovedSchedulesResponse, _abc.Awaitable[_schedule_service_pb2.ListMovedSchedulesResponse]]:
+        """Lists schedules whose next instants were moved by new rules of time zones, latest first, for 90 days. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def AwaitHandover(
