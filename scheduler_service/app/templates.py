@@ -26,7 +26,7 @@ from service_kit.clock import Clock
 from service_kit.errors import InvalidArgument
 from service_kit.postgres import AsyncConnection, Database
 
-MOST_UPGRADES: Final = 2000
+MOST_UPGRADES: Final = 1000
 """Most schedules that one upgrade moves: they are locked until all of them have moved."""
 
 _NAMED: Final = 5

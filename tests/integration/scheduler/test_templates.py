@@ -9,6 +9,7 @@ from batonpass.scheduler.v1 import schedule_pb2 as pb
 from batonpass.scheduler.v1 import template_service_pb2 as template_pb
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from scheduler_service.app import templates
 from scheduler_service.domain.schedule_template import ScheduleTemplate
 from tests.integration.scheduler.calls import (
     ABORTED,
@@ -300,3 +301,16 @@ async def test_schedules_are_listed_by_their_labels(api: Api) -> None:
     assert await found() == ["a", "b", "c"]
     page = await api.ListSchedules(labels={"app": "shop"}, page_size=1)
     await refused(api.ListSchedules(page_token=page.next_page_token), INVALID)
+
+
+async def test_an_upgrade_of_too_many_schedules_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "MOST_UPGRADES", 1)
+    await put(api)
+    for name in ("a", "b"):
+        await api.CreateSchedule(schedule=made(name))
+    await put(api, expression="0 5 * * *")
+    await api.CreateSchedule(schedule=made("c"))
+    refusal = await refused(api.UpgradeSchedules(template_id="nightly"), PRECONDITION)
+    assert refusal.reason == "UPGRADE_REFUSED"
+    done = await api.UpgradeSchedules(template_id="nightly", from_version=2, to_version=1)
+    assert [each.schedule_id for each in done.upgrades] == ["c"]

@@ -69,8 +69,9 @@ def schedules(record: Record) -> "Iterable[RenderableType]":
 
 
 def schedule(record: Record) -> "Iterable[RenderableType]":
-    """One schedule, field by field; the doubled identity is shown once."""
-    shown = {name: value for name, value in record.items() if name != "schedule_id"}
+    """One schedule, field by field; what is there twice is shown once, and empty lists are left out."""
+    doubled = ("schedule_id", "specs")
+    shown = {name: value for name, value in record.items() if name not in doubled and value not in ([], {})}
     yield details({**shown, "payload": one_line(record["payload"])})
 
 

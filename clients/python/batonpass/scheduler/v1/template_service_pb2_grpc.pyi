@@ -49,7 +49,7 @@ class TemplateServiceStub:
     """Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
 
     Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
-    and for more than 2,000 schedules at once.
+    and for more than 1,000 schedules at once.
     """
 
 @_typing.type_check_only
@@ -73,7 +73,7 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     """Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
 
     Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
-    and for more than 2,000 schedules at once.
+    and for more than 1,000 schedules at once.
     """
 
 class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,7 +124,7 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
 
         Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
-        and for more than 2,000 schedules at once.
+        and for more than 1,000 schedules at once.
         """
 
 def add_TemplateServiceServicer_to_server(servicer: TemplateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -506,7 +506,7 @@ export const TemplateService: GenService<{
    * Moves the schedules that are made of a schedule template to another version, keeping their parameters. All of them, or none and the reasons why.
    *
    * Repeating it changes nothing more. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` with the schedules that the version does not fit, such as for a missing parameter,
-   * and for more than 2,000 schedules at once.
+   * and for more than 1,000 schedules at once.
    *
    * @generated from rpc batonpass.scheduler.v1.TemplateService.UpgradeSchedules
    */
