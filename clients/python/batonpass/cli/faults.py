@@ -107,5 +107,14 @@ def _start(peer: Peer) -> str:
 def _list(peer: Peer, method: str) -> str:
     if method.endswith("Limits"):
         return "batonpass executor list shows who is known."
-    noun = "schedule" if peer.name == "scheduler" else "task"
-    return f"batonpass {noun} list shows what there is."
+    noun = next((noun for service, noun in _NOUNS.items() if service in method), None)
+    return f"batonpass {noun or _NOUNS[peer.name]} list shows what there is."
+
+
+_NOUNS: Final = {
+    "TemplateService": "template",
+    "CalendarService": "calendar",
+    "scheduler": "schedule",
+    "queue": "task",
+}
+"""Part of a method's path, or the peer's name -> what its calls are about."""

@@ -53,14 +53,11 @@ def crontab(
     for remark in found.remarks:
         session.note(f"{remark}{', so it is not taken over' if remark.is_refusal else ''}")
     documents = []
-    for schedule in found.schedules:
-        schedule.labels.update(dict(labels))
-        documents.append(Document("Schedule", schedule, place=file))
-    if dry_run:
-        _print(session, documents)
-    else:
-        _apply(session, documents)
-    if any(remark.is_refusal for remark in found.remarks):
+    for job in found.jobs:
+        job.schedule.labels.update(dict(labels))
+        documents.append(Document("Schedule", job.schedule, place=f"{file}, line {job.line}"))
+    is_complete = _print(session, documents) if dry_run else _apply(session, documents)
+    if not is_complete or any(remark.is_refusal for remark in found.remarks):
         raise Unfinished
 
 
@@ -72,28 +69,28 @@ def _text(file: str) -> str:
         raise click.UsageError(f"cannot read {file}: {error}") from None
 
 
-def _print(session: Session, documents: Sequence[Document]) -> None:
+def _print(session: Session, documents: Sequence[Document]) -> bool:
     contents = [content_with_kind("Schedule", without_defaults(each.message)) for each in documents]
     if session.form == "json":
         session.say({"documents": contents})
     else:
         click.echo("---\n".join(map(yaml_text.dumped, contents)), nl=False)
+    return True
 
 
-def _apply(session: Session, documents: Sequence[Document]) -> None:
+def _apply(session: Session, documents: Sequence[Document]) -> bool:
+    """False when the scheduler refused one of them; the others are made all the same."""
     target = Target(session)
     changes = [compare(document, target.find(document)) for document in documents]
     done: list[Record] = []
-    try:
-        for change in changes:
+    for change in changes:
+        try:
             if change.verb != "unchanged":
                 target.make(change)
             done.append(options.change_record(change, change.verb))
-    except Failure:
-        _show(session, done)
-        raise
-    _show(session, done)
-
-
-def _show(session: Session, done: Sequence[Record]) -> None:
-    session.say({"changes": list(done)}, *(options.sentence(record, dry_run=False) for record in done))
+        except Failure as failure:
+            if failure.fault.code != "INVALID_ARGUMENT":
+                raise
+            session.fail(failure)
+    session.say({"changes": done}, *(options.sentence(record, dry_run=False) for record in done))
+    return len(done) == len(changes)

@@ -12,6 +12,7 @@ from batonpass.cli.files import yaml_text
 from batonpass.cli.files.defaults import without_defaults
 from batonpass.cli.files.document import content_with_kind
 from batonpass.cli.files.loading import load
+from batonpass.cli.files.target import Target
 from batonpass.cli.output import Record
 from batonpass.cli.pages import listed
 from batonpass.cli.program import as_called
@@ -50,10 +51,8 @@ def put(session: Session, files: Sequence[str]) -> None:
     others = [document.place for document in documents if document.kind != "ScheduleTemplate"]
     if others:
         raise click.UsageError(f"{others[0]} is no ScheduleTemplate: batonpass apply takes all kinds.")
-    replies = [
-        session.templates.PutScheduleTemplate(pb.PutScheduleTemplateRequest(template=document.message))
-        for document in documents
-    ]
+    target = Target(session)
+    replies = [target.put_template(document) for document in documents]
     found = [{**records.record(reply.template), "created": reply.created} for reply in replies]
     session.say({"templates": found}, *map(_stored, found))
 

@@ -21,15 +21,19 @@ GREETING='good  morning'
 """
 
 
+def schedules(text: str, prefix: str = "") -> list[schedule_pb2.Schedule]:
+    return [job.schedule for job in crontab.read(text, prefix=prefix).jobs]
+
+
 def run(command: str) -> str:
     """What a shell prints for the handler made of a command."""
-    (schedule,) = crontab.read(f"* * * * * {command}").schedules
+    (schedule,) = schedules(f"* * * * * {command}")
     handler = schedule.template.handler
     return subprocess.run(["/bin/sh", "-c", handler], capture_output=True, text=True, check=True).stdout
 
 
 def test_every_job_becomes_a_schedule():
-    made = crontab.read(USER).schedules
+    made = schedules(USER)
     assert [(one.schedule_id, one.specs[0].cron.expression, one.time_zone) for one in made] == [
         ("check-fast", "*/5 * * * *", ""),
         ("echo-greeting", "30 7 * * mon-fri", "Europe/Berlin"),
@@ -47,7 +51,7 @@ def test_what_cannot_be_taken_over_is_said_by_line():
 
 
 def test_variables_hold_for_the_lines_below_them():
-    first, second, _ = crontab.read(USER).schedules
+    first, second, _ = schedules(USER)
     assert first.template.handler == "/usr/local/bin/check.sh --fast >/dev/null 2>&1"
     assert second.template.handler == "env 'GREETING=good  morning' /bin/bash -c 'echo \"$GREETING\"'"
     done = subprocess.run(
@@ -72,7 +76,8 @@ def test_percent_signs_mean_what_cron_makes_of_them(command, printed):
 def test_a_system_crontab_names_a_user():
     lines = ("17 * * * * root cd / && run-parts /etc/cron.hourly", "0 1 * * * bob date")
     found = crontab.read("\n".join(lines), system=True)
-    assert [one.template.handler for one in found.schedules] == ["cd / && run-parts /etc/cron.hourly", "date"]
+    handlers = [job.schedule.template.handler for job in found.jobs]
+    assert handlers == ["cd / && run-parts /etc/cron.hourly", "date"]
     assert [str(remark) for remark in found.remarks] == [
         "line 2: the user bob is ignored: tasks run as the user of the agent"
     ]
@@ -80,8 +85,8 @@ def test_a_system_crontab_names_a_user():
 
 def test_ids_are_valid_unique_and_the_same_again():
     text = "\n".join(f"0 {hour} * * * {'very-' * 30}long ünïcode {hour % 3}" for hour in range(20))
-    ids = [one.schedule_id for one in crontab.read(text, prefix="web1-").schedules]
-    assert ids == [one.schedule_id for one in crontab.read(text, prefix="web1-").schedules]
+    ids = [one.schedule_id for one in schedules(text, "web1-")]
+    assert ids == [one.schedule_id for one in schedules(text, "web1-")]
     assert len(set(ids)) == 20
     assert all(len(name) <= 64 and name.startswith("web1-") for name in ids)
-    assert [one.schedule_id for one in crontab.read("* * * * * $(!!)").schedules] == ["job"]
+    assert [one.schedule_id for one in schedules("* * * * * $(!!)")] == ["job"]

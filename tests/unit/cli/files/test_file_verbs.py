@@ -271,6 +271,23 @@ def test_a_crontab_is_imported_job_by_job(
     assert (dict(made.labels), made.template.handler) == ({"host": "web1"}, "./backup.sh")
 
 
+def test_a_job_that_the_scheduler_refuses_keeps_no_other_out(
+    services: FakeServices, batonpass: CommandLine, tmp_path: Path
+) -> None:
+    table = tmp_path / "crontab"
+    table.write_text("0 0 31 2 * never\n0 2 * * * daily\n")
+    refusal = Refusal(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "no",
+        reason="INVALID_SCHEDULE",
+        violations=[("schedule.specs[0].cron.expression", "no such day")],
+    )
+    services.answer("CreateSchedule", refusal, schedule_service_pb2.CreateScheduleResponse())
+    result = batonpass("import", "crontab", str(table), expect=1)
+    assert "crontab, line 1: specs[0].cron.expression: no such day" in result.stderr
+    assert result.stdout == "created schedule daily\n"
+
+
 def test_template_put_stores_versions(services: FakeServices, batonpass: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "t.yaml").write_text(FILE.split("---")[1])
     reply = template_service_pb2.PutScheduleTemplateResponse(template=NIGHTLY, created=True)
@@ -278,6 +295,20 @@ def test_template_put_stores_versions(services: FakeServices, batonpass: Command
     said = batonpass("template", "put", "-f", str(tmp_path)).stdout
     assert said == "stored version 3 of schedule template nightly\n"
     assert services.request("PutScheduleTemplate").template.body.template.handler == "dump ${table}"
+
+
+def test_template_put_names_the_place_of_a_mistake(
+    services: FakeServices, batonpass: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "t.yaml").write_text(FILE.split("---")[1])
+    refusal = Refusal(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "no",
+        violations=[("template.body.template.handler", "no parameter")],
+    )
+    services.answer("PutScheduleTemplate", refusal)
+    said = batonpass("template", "put", "-f", str(tmp_path), expect=1).stderr
+    assert "t.yaml, document 1 (line 2): body.task.handler: no parameter" in said
 
 
 def test_template_put_takes_nothing_else(batonpass: CommandLine, file: str) -> None:
@@ -317,5 +348,7 @@ def test_an_upgrade_says_what_it_does_to_each(services: FakeServices, batonpass:
 
 def test_template_delete_may_forgive_what_is_gone(services: FakeServices, batonpass: CommandLine) -> None:
     services.answer("DeleteScheduleTemplate", NOT_FOUND)
-    assert batonpass.error("template", "delete", "nightly")["code"] == "NOT_FOUND"
+    error = batonpass.error("template", "delete", "nightly")
+    assert error["code"] == "NOT_FOUND"
+    assert error["hint"] == "batonpass template list shows what there is."
     assert batonpass.json("template", "delete", "nightly", "--if-exists")["deleted"] is False

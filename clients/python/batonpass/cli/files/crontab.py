@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from batonpass.queue.v1.task_pb2 import OVERLAP_POLICY_ALLOW_ALL
 from batonpass.scheduler.v1.schedule_pb2 import CATCH_UP_POLICY_NONE, Schedule
@@ -51,11 +51,18 @@ class Remark:
         return f"line {self.line}: {self.text}"
 
 
+class Job(NamedTuple):
+    """A schedule, and the line that it comes from."""
+
+    line: int
+    schedule: Schedule
+
+
 @dataclass
 class Crontab:
     """What was made of a crontab."""
 
-    schedules: list[Schedule] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
 
@@ -115,8 +122,8 @@ def _job(found: Crontab, state: _State, number: int, line: str, prefix: str, sys
     if not rest:
         found.remarks.append(Remark(number, "has no command", True))
         return
-    taken = {schedule.schedule_id for schedule in found.schedules}
-    found.schedules.append(_schedule(_id(prefix, rest, taken), expression, rest, state))
+    taken = {made.schedule.schedule_id for made in found.jobs}
+    found.jobs.append(Job(number, _schedule(_id(prefix, rest, taken), expression, rest, state)))
 
 
 def _without_user(found: Crontab, number: int, rest: str) -> str:

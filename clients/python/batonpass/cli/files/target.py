@@ -14,7 +14,7 @@ from batonpass.scheduler.v1 import schedule_service_pb2 as pb
 from batonpass.scheduler.v1 import template_service_pb2 as template_pb
 from batonpass.scheduler.v1.schedule_pb2 import Schedule
 
-_REQUEST_PARTS = ("schedule.", "draft.", "calendar.", "template.")
+_REQUESTS = ("schedule", "draft", "calendar", "template")
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,19 @@ class Target:
                 case "Calendar":
                     self._make_calendar(change)
                 case "ScheduleTemplate":
-                    put = template_pb.PutScheduleTemplateRequest(template=change.message)
-                    self._session.templates.PutScheduleTemplate(put)
+                    self.put_template(change.document)
                 case _:
                     self._make_schedule(change)
         except Failure as failure:
             raise _placed(failure, change.document) from None
+
+    def put_template(self, document: Document) -> template_pb.PutScheduleTemplateResponse:
+        """Stores the next version of a schedule template, unless it is the same as the newest."""
+        request = template_pb.PutScheduleTemplateRequest(template=document.message)
+        try:
+            return self._session.templates.PutScheduleTemplate(request)
+        except Failure as failure:
+            raise _placed(failure, document) from None
 
     def delete(self, document: Document) -> bool:
         """False when there is nothing of that name."""
@@ -174,10 +181,8 @@ def _placed(failure: Failure, document: Document) -> Failure:
 
 def _path_in_file(path: str) -> str:
     """`schedule.template.priority` as the file spells it: `task.priority`."""
-    for part in _REQUEST_PARTS:
-        if path.startswith(part):
-            rest = path.removeprefix(part)
-            if part in ("schedule.", "draft.") and rest.partition(".")[0] == "template":
-                return f"task{rest.removeprefix('template')}"
-            return rest
-    return path
+    request, _, rest = path.partition(".")
+    if request not in _REQUESTS:
+        return path
+    names = ["task" if name == "template" else name for name in rest.split(".")]
+    return ".".join(names)
