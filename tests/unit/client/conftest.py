@@ -9,7 +9,12 @@ import grpc_testing
 import pytest
 from batonpass import Client
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
-from batonpass.scheduler.v1 import event_service_pb2, schedule_service_pb2, template_service_pb2
+from batonpass.scheduler.v1 import (
+    calendar_service_pb2,
+    event_service_pb2,
+    schedule_service_pb2,
+    template_service_pb2,
+)
 from google.protobuf import any_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -21,6 +26,7 @@ SERVICES = {
         schedule_service_pb2,
         event_service_pb2,
         template_service_pb2,
+        calendar_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 }

@@ -9,6 +9,7 @@ from batonpass.lazy import load
 
 if TYPE_CHECKING:
     from batonpass.client.async_client import AsyncClient
+    from batonpass.client.calendars import blackout, new_calendar
     from batonpass.client.endpoints import TlsFiles
     from batonpass.client.errors import (
         Aborted,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "async_client": ("AsyncClient",),
+    "calendars": ("blackout", "new_calendar"),
     "endpoints": ("TlsFiles",),
     "errors": (
         "Aborted",
@@ -86,10 +88,12 @@ __all__ = [
     "Unavailable",
     "Violation",
     "at",
+    "blackout",
     "calendar_every",
     "cron",
     "every",
     "has_ended",
+    "new_calendar",
     "new_schedule",
     "new_task",
     "on_event",

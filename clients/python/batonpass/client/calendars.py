@@ -57,7 +57,7 @@ def blackout(*, queue: str = "", handler: str = "", allow_priority: int = 0) -> 
 
 
 def create_calendar(calendar: pb.Calendar) -> Call[pb.Calendar]:
-    """Creates a calendar (see `new_calendar`). Raises AlreadyExists; InvalidArgument naming field and rule."""
+    """Creates a calendar (see `new_calendar`). Raises AlreadyExists; InvalidArgument."""
     return Call(_CREATE, pb.CreateCalendarRequest(calendar=calendar), _picked, repeatable=False)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from batonpass.client import events, operations, pull, schedule_templates, schedules, tasks
+from batonpass.client import calendars, events, operations, pull, schedule_templates, schedules, tasks
 from batonpass.client.blocking import Caller, RealTime, Time, chained, listing, streaming, unary
 from batonpass.client.endpoints import Side, TlsFiles
 from batonpass.client.errors import BatonpassError, Unavailable
@@ -103,6 +103,13 @@ class Client:
     list_events = listing(events.list_events)
     explain_event = unary(events.explain_event)
     replay_events = unary(events.replay_events)
+
+    create_calendar = unary(calendars.create_calendar)
+    get_calendar = unary(calendars.get_calendar)
+    list_calendars = listing(calendars.list_calendars)
+    update_calendar = unary(calendars.update_calendar)
+    delete_calendar = unary(calendars.delete_calendar)
+    calendar_periods = unary(calendars.calendar_periods)
 
     put_schedule_template = unary(schedule_templates.put_schedule_template)
     get_schedule_template = unary(schedule_templates.get_schedule_template)
