@@ -35,16 +35,25 @@ def timetable(timing: Timing, seed: str = "") -> Timetable:
     instant stays at which the clock shows such a reading, or which an excluded interval or one-shot has.
     Raises InvalidSchedule for what cannot be read, with the field's path in its specification.
     """
-    return _timetable(timing, seed if any(map(_uses_hash, timing.specs + timing.exclusions)) else "")
+    return _timetable(timing, _relevant(seed, timing))
+
+
+def timetable_in(where: Zone, timing: Timing, seed: str = "") -> Timetable:
+    """The instants of `timing` by the rules of `where`, whatever those of its zone are now."""
+    return _timetable_in(where, timing, _relevant(seed, timing))
+
+
+def _relevant(seed: str, timing: Timing) -> str:
+    return seed if any(map(_uses_hash, timing.specs + timing.exclusions)) else ""
 
 
 @lru_cache(maxsize=8192)
 def _timetable(timing: Timing, seed: str) -> Timetable:
-    return timetable_in(zone(timing.time_zone), timing, seed)
+    return _timetable_in(zone(timing.time_zone), timing, seed)
 
 
-def timetable_in(where: Zone, timing: Timing, seed: str) -> Timetable:
-    """The instants of `timing` by the rules of `where`, whatever those of its zone are now."""
+@lru_cache(maxsize=1024)
+def _timetable_in(where: Zone, timing: Timing, seed: str) -> Timetable:
     tables = tuple(_table(spec, timing, seed, where) for spec in timing.specs)
     table = tables[0] if len(tables) == 1 else Union(tables)
     if timing.start is not None or timing.end is not None:

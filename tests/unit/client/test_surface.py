@@ -6,17 +6,27 @@ from importlib import import_module
 import batonpass
 import batonpass.client
 from batonpass import AsyncClient, Client
-from batonpass.client import calendars, events, operations, pull, schedule_templates, schedules, tasks
+from batonpass.client import (
+    backfills,
+    calendars,
+    events,
+    operations,
+    pull,
+    schedule_templates,
+    schedules,
+    tasks,
+)
 from batonpass.client.call import Rpc
 from batonpass.queue.v1 import pull_service_pb2, queue_service_pb2
 from batonpass.scheduler.v1 import (
+    backfill_service_pb2,
     calendar_service_pb2,
     event_service_pb2,
     schedule_service_pb2,
     template_service_pb2,
 )
 
-MODULES = (tasks, operations, pull, schedules, events, schedule_templates, calendars)
+MODULES = (backfills, tasks, operations, pull, schedules, events, schedule_templates, calendars)
 CONTRACT = (
     queue_service_pb2,
     pull_service_pb2,
@@ -24,6 +34,7 @@ CONTRACT = (
     event_service_pb2,
     template_service_pb2,
     calendar_service_pb2,
+    backfill_service_pb2,
 )
 
 

@@ -39,12 +39,14 @@ def duration(text: str) -> timedelta:
 
 
 def time(text: str, now: datetime) -> datetime:
-    """`text` as an instant in UTC: RFC 3339 with an offset, `now`, or `+10m` from `now`."""
+    """`text` as an instant in UTC: RFC 3339 with an offset, `now`, `+10m` from `now` or `-7d` before it."""
     words = text.strip()
     if words.lower() == "now":
         return now
     if words.startswith("+"):
         return _after(now, words[1:])
+    if words.startswith("-"):
+        return _before(now, words[1:])
     try:
         instant = datetime.fromisoformat(words)
     except ValueError:
@@ -61,6 +63,13 @@ def _after(now: datetime, text: str) -> datetime:
         return now + duration(text)
     except OverflowError:
         raise ValueError(f"+{text} lies beyond the year 9999") from None
+
+
+def _before(now: datetime, text: str) -> datetime:
+    try:
+        return now - duration(text)
+    except OverflowError:
+        raise ValueError(f"-{text} lies before the year 1") from None
 
 
 def _in_utc(instant: datetime, text: str) -> datetime:

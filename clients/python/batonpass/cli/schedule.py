@@ -87,17 +87,29 @@ def _delete(session: Session, schedule_id: str, if_exists: bool) -> bool:
     return True
 
 
-@schedule.command(examples='batonpass schedule enable backup-daily --note "disk replaced"')
+@schedule.command(
+    examples="""
+    batonpass schedule enable backup-daily --note "disk replaced"
+    batonpass schedule enable report --backfill
+    """
+)
 @ID
 @NOTE
+@click.option(
+    "--backfill", is_flag=True, help="Fire the instants that came due while it was disabled as well."
+)
 @pass_session
-def enable(session: Session, schedule_id: str, note: str) -> None:
+def enable(session: Session, schedule_id: str, note: str, backfill: bool) -> None:
     """Let a schedule fire again, from now on."""
-    request = pb.EnableScheduleRequest(schedule_id=schedule_id, note=note)
-    record = records.record(session.schedules.EnableSchedule(request).schedule)
-    session.say(
-        record, f"Enabled {schedule_id}; it comes due next at {record['next_execution'] or 'an event'}."
-    )
+    request = pb.EnableScheduleRequest(schedule_id=schedule_id, note=note, backfill=backfill)
+    reply = session.schedules.EnableSchedule(request)
+    record = {**records.record(reply.schedule), "backfill_id": reply.backfill_id or None}
+    sentences = [f"Enabled {schedule_id}; it comes due next at {record['next_execution'] or 'an event'}."]
+    if reply.backfill_id:
+        sentences.append(f"{program()} backfill get {reply.backfill_id} shows how far the backfill is.")
+    elif backfill:
+        sentences.append("Nothing came due while it was disabled: there is no backfill.")
+    session.say(record, *sentences)
 
 
 @schedule.command(examples='batonpass schedule disable backup-daily --note "disk is being replaced"')
@@ -181,14 +193,19 @@ def _sentences(fire: Record) -> list[str]:
     type=flags.Word(Disposition, "DISPOSITION_"),
     help="Only what became of them in this way.",
 )
+@click.option("--backfill", "backfill_id", default="", metavar="ID", help="Only fires of this backfill.")
 @flags.limit("fires")
 @pass_session
-def fires(session: Session, schedule_id: str, disposition: Any, limit: int) -> None:
+def fires(session: Session, schedule_id: str, disposition: Any, backfill_id: str, limit: int) -> None:
     """Show what became of the instants of a schedule, latest first."""
     found = listed(
         lambda size, token: session.schedules.ListFires(
             pb.ListFiresRequest(
-                schedule_id=schedule_id, disposition=disposition, page_size=size, page_token=token
+                schedule_id=schedule_id,
+                disposition=disposition,
+                backfill_id=backfill_id,
+                page_size=size,
+                page_token=token,
             )
         ),
         lambda page: [fire_records.record(one) for one in page.fires],
@@ -204,3 +221,18 @@ def stats(session: Session, schedule_id: str) -> None:
     """Show the counts of all schedules, or of one."""
     reply = session.schedules.GetScheduleStats(pb.GetScheduleStatsRequest(schedule_id=schedule_id))
     session.show(records.stats(reply, schedule_id or None), views.stats)
+
+
+@schedule.command(examples="batonpass schedule moved\nbatonpass schedule moved -o json")
+@flags.limit("schedules")
+@pass_session
+def moved(session: Session, limit: int) -> None:
+    """List schedules whose next instants were moved by new rules of time zones, latest first."""
+    found = listed(
+        lambda size, token: session.schedules.ListMovedSchedules(
+            pb.ListMovedSchedulesRequest(page_size=size, page_token=token)
+        ),
+        lambda page: [records.moved(one) for one in page.schedules],
+        limit,
+    )
+    session.show({"schedules": found.tell(session)}, views.moved)

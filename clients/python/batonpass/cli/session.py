@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batonpass.client.endpoints import TlsFiles
     from batonpass.queue.v1.pull_service_pb2_grpc import PullServiceStub
     from batonpass.queue.v1.queue_service_pb2_grpc import QueueServiceStub
+    from batonpass.scheduler.v1.backfill_service_pb2_grpc import BackfillServiceStub
     from batonpass.scheduler.v1.calendar_service_pb2_grpc import CalendarServiceStub
     from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceStub
     from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceStub
@@ -74,6 +75,13 @@ class Session:
         from batonpass.scheduler.v1.event_service_pb2_grpc import EventServiceStub
 
         return EventServiceStub(self.scheduler.channel)
+
+    @cached_property
+    def backfills(self) -> "BackfillServiceStub":
+        """Calls about backfills."""
+        from batonpass.scheduler.v1.backfill_service_pb2_grpc import BackfillServiceStub
+
+        return BackfillServiceStub(self.scheduler.channel)
 
     @cached_property
     def calendars(self) -> "CalendarServiceStub":

@@ -35,6 +35,7 @@ _DISABLE: Final = Rpc("scheduler", f"{_SERVICE}/DisableSchedule", pb.DisableSche
 _RUN: Final = Rpc("scheduler", f"{_SERVICE}/RunSchedule", pb.RunScheduleResponse)
 _PREVIEW: Final = Rpc("scheduler", f"{_SERVICE}/PreviewSchedule", pb.PreviewScheduleResponse)
 _FIRES: Final = Rpc("scheduler", f"{_SERVICE}/ListFires", pb.ListFiresResponse)
+_MOVED: Final = Rpc("scheduler", f"{_SERVICE}/ListMovedSchedules", pb.ListMovedSchedulesResponse)
 _STATS: Final = Rpc("scheduler", f"{_SERVICE}/GetScheduleStats", pb.GetScheduleStatsResponse)
 _HANDOVER: Final = Rpc("scheduler", f"{_SERVICE}/AwaitHandover", pb.AwaitHandoverResponse)
 
@@ -125,9 +126,13 @@ def delete_schedule(schedule_id: str) -> Call[None]:
     return Call(_DELETE, pb.DeleteScheduleRequest(schedule_id=schedule_id), _nothing, repeatable=False)
 
 
-def enable_schedule(schedule_id: str, *, note: str = "") -> Call[Schedule]:
-    """Lets a disabled schedule fire again, from now on. Raises NotFound."""
-    return Call(_ENABLE, pb.EnableScheduleRequest(schedule_id=schedule_id, note=note), _picked)
+def enable_schedule(schedule_id: str, *, note: str = "", backfill: bool = False) -> Call[Schedule]:
+    """Lets a disabled schedule fire again, from now on; `backfill` fires the instants of the pause as well.
+
+    Raises NotFound; FailedPrecondition when `max_runs` leaves it none.
+    """
+    request = pb.EnableScheduleRequest(schedule_id=schedule_id, note=note, backfill=backfill)
+    return Call(_ENABLE, request, _picked)
 
 
 def disable_schedule(schedule_id: str, *, note: str = "") -> Call[Schedule]:
@@ -167,15 +172,34 @@ def preview_schedule(
     return Call(_PREVIEW, request, same)
 
 
-def list_fires(schedule_id: str, *, disposition: int | str = 0, page_size: int = 0) -> Pages[Fire]:
-    """Yields what became of the instants of a schedule, latest first. Raises NotFound."""
+def list_fires(
+    schedule_id: str, *, disposition: int | str = 0, backfill_id: str = "", page_size: int = 0
+) -> Pages[Fire]:
+    """Yields what became of the instants of a schedule, latest first; only of a backfill, if given.
+
+    Raises NotFound.
+    """
     number = enum_number("disposition", Disposition, "DISPOSITION", disposition)
 
     def page(token: str) -> Call[Listed[Fire]]:
         request = pb.ListFiresRequest(
-            schedule_id=schedule_id, page_size=page_size, page_token=token, disposition=number
+            schedule_id=schedule_id,
+            page_size=page_size,
+            page_token=token,
+            disposition=number,
+            backfill_id=backfill_id,
         )
         return Call(_FIRES, request, _fires)
+
+    return Pages(page)
+
+
+def list_moved_schedules(*, page_size: int = 0) -> Pages[pb.MovedSchedule]:
+    """Yields schedules whose next instants were moved by new rules of time zones, latest first."""
+
+    def page(token: str) -> Call[Listed[pb.MovedSchedule]]:
+        request = pb.ListMovedSchedulesRequest(page_size=page_size, page_token=token)
+        return Call(_MOVED, request, _moved)
 
     return Pages(page)
 
@@ -231,6 +255,10 @@ def _schedules(response: pb.ListSchedulesResponse) -> Listed[Schedule]:
 
 def _fires(response: pb.ListFiresResponse) -> Listed[Fire]:
     return Listed(response.fires, response.next_page_token)
+
+
+def _moved(response: pb.ListMovedSchedulesResponse) -> Listed[pb.MovedSchedule]:
+    return Listed(response.schedules, response.next_page_token)
 
 
 def _fire(response: pb.RunScheduleResponse) -> Fire:

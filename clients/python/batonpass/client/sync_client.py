@@ -6,7 +6,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from batonpass.client import calendars, events, operations, pull, schedule_templates, schedules, tasks
+from batonpass.client import (
+    backfills,
+    calendars,
+    events,
+    operations,
+    pull,
+    schedule_templates,
+    schedules,
+    tasks,
+)
 from batonpass.client.blocking import Caller, RealTime, Time, chained, listing, streaming, unary
 from batonpass.client.endpoints import Side, TlsFiles
 from batonpass.client.errors import BatonpassError, Unavailable
@@ -96,6 +105,7 @@ class Client:
     run_schedule = unary(schedules.run_schedule)
     preview_schedule = unary(schedules.preview_schedule)
     list_fires = listing(schedules.list_fires)
+    list_moved_schedules = listing(schedules.list_moved_schedules)
     schedule_stats = unary(schedules.schedule_stats)
     await_handover = unary(schedules.await_handover)
     publish_event = unary(events.publish_event)
@@ -103,6 +113,11 @@ class Client:
     list_events = listing(events.list_events)
     explain_event = unary(events.explain_event)
     replay_events = unary(events.replay_events)
+
+    create_backfill = unary(backfills.create_backfill)
+    get_backfill = unary(backfills.get_backfill)
+    list_backfills = listing(backfills.list_backfills)
+    cancel_backfill = unary(backfills.cancel_backfill)
 
     create_calendar = unary(calendars.create_calendar)
     get_calendar = unary(calendars.get_calendar)

@@ -21,6 +21,7 @@ from batonpass.scheduler.v1.schedule_pb2 import (
 )
 from batonpass.scheduler.v1.schedule_service_pb2 import (
     GetScheduleStatsResponse,
+    MovedSchedule,
     PreviewedFire,
     PreviewScheduleResponse,
 )
@@ -197,6 +198,18 @@ def stats(reply: GetScheduleStatsResponse, schedule_id: str | None) -> Record:
     }
 
 
+def moved(schedule: MovedSchedule) -> Record:
+    """A schedule whose next instants new rules of time zones have moved."""
+    return {
+        "schedule_id": schedule.schedule_id,
+        "time_zone": schedule.time_zone,
+        "release": schedule.release,
+        "moved_at": instant(schedule, "move_time"),
+        "old": [format.time(stamp.ToDatetime(UTC)) for stamp in schedule.old_times],
+        "new": [format.time(stamp.ToDatetime(UTC)) for stamp in schedule.new_times],
+    }
+
+
 def _counts(counted: ScheduleStats) -> Record:
     return {
         "execution_count": counted.execution_count,
@@ -205,4 +218,6 @@ def _counts(counted: ScheduleStats) -> Record:
         "average_duration_ms": milliseconds(counted, "average_duration"),
         "last_executed": instant(counted, "last_execute_time"),
         "fire_count": counted.fire_count,
+        "run_count": counted.run_count,
+        "failures_in_row": counted.failures_in_row,
     }

@@ -1,6 +1,7 @@
 """Schedules, fires and previews as tables."""
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from batonpass.cli.output import Record
@@ -61,6 +62,23 @@ PREVIEW: Final = (
 )
 
 
+MOVED: Final = (
+    key("SCHEDULE", "schedule_id"),
+    key("ZONE", "time_zone"),
+    key("RELEASE", "release", drop=2),
+    minute("MOVED AT", "moved_at", drop=1),
+    Column("NEXT WAS", lambda moved: _first_different(moved, "old")),
+    Column("NEXT IS", lambda moved: _first_different(moved, "new")),
+)
+
+
+def _first_different(moved: Record, which: str) -> str | None:
+    """The first of the instants that is not the same before and after."""
+    pairs = zip_longest(moved["old"], moved["new"])
+    old, new = next((pair for pair in pairs if pair[0] != pair[1]), (None, None))
+    return to_second(old if which == "old" else new)
+
+
 def schedules(record: Record) -> "Iterable[RenderableType]":
     """A list of schedules."""
     yield grid(
@@ -73,6 +91,11 @@ def schedule(record: Record) -> "Iterable[RenderableType]":
     doubled = ("schedule_id", "specs")
     shown = {name: value for name, value in record.items() if name not in doubled and value not in ([], {})}
     yield details({**shown, "payload": one_line(record["payload"])})
+
+
+def moved(record: Record) -> "Iterable[RenderableType]":
+    """Schedules that new rules of time zones have moved."""
+    yield grid(record["schedules"], MOVED, "No schedule was moved by new rules of time zones.")
 
 
 def fires(record: Record) -> "Iterable[RenderableType]":
