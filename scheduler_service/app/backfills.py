@@ -1,8 +1,10 @@
 """Use cases of backfills: make, read, stop."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from scheduler_service.app import due_task
@@ -12,8 +14,6 @@ from scheduler_service.domain.backfill import (
     DEFAULT_PER_MINUTE,
     Backfill,
     BackfillState,
-    count_instants,
-    first_instants,
     lowered,
 )
 from scheduler_service.domain.errors import (
@@ -64,35 +64,31 @@ class Backfills:
         Raises ScheduleNotFound, InvalidBackfill, InvalidSchedule, RequestReused.
         """
         now = self._clock.now()
-
-        async def work(connection: AsyncConnection) -> tuple[Backfill, Schedule]:
-            schedule = await schedules.lock(connection, caller.namespace, schedule_id)
-            before = await store.created_before(connection, caller.namespace, request_id)
-            if before is not None and before[0] != fingerprint:
-                raise RequestReused(request_id)
-            if schedule is None:
-                raise ScheduleNotFound(caller.namespace, schedule_id)
-            if before is not None:
-                return before[1], schedule
-            return await begin(
-                connection, schedule, wanted, caller.actor, now, request_id, fingerprint
-            ), schedule
-
-        made, schedule = await self._database.unit(work)
-        self._signals.backfills.set()
-        return made, first_instants(made.table_of(schedule), made.from_at, made.until_at, SHOWN)
+        while True:
+            schedule = await self._schedule(caller, schedule_id)
+            made = await _prepared(schedule, wanted, caller.actor, now, uuid7(now))
+            stored = await self._database.unit(
+                partial(_stored, schedule=schedule, made=made, request_id=request_id, fingerprint=fingerprint)
+            )
+            if stored is not None:
+                self._signals.backfills.set()
+                return stored, stored.first(schedule, SHOWN)
 
     async def try_out(
         self, caller: Caller, schedule_id: str, wanted: Wanted
     ) -> tuple[Backfill, list[datetime]]:
         """What `create` would make; nothing is stored."""
-        schedule = await self._database.unit(
+        schedule = await self._schedule(caller, schedule_id)
+        made = await _prepared(schedule, wanted, caller.actor, self._clock.now(), "")
+        return made, made.first(schedule, SHOWN)
+
+    async def _schedule(self, caller: Caller, schedule_id: str) -> Schedule:
+        found = await self._database.unit(
             lambda connection: schedules.read(connection, caller.namespace, schedule_id), readonly=True
         )
-        if schedule is None:
+        if found is None:
             raise ScheduleNotFound(caller.namespace, schedule_id)
-        made = _made(schedule, wanted, caller.actor, self._clock.now(), "")
-        return made, first_instants(made.table_of(schedule), made.from_at, made.until_at, SHOWN)
+        return found
 
     async def get(self, caller: Caller, backfill_id: str) -> Backfill:
         """Raises BackfillNotFound."""
@@ -129,24 +125,45 @@ class Backfills:
 
 
 async def begin(
-    connection: AsyncConnection,
-    schedule: Schedule,
-    wanted: Wanted,
-    actor: str,
-    now: datetime,
-    request_id: str = "",
-    fingerprint: bytes = b"",
+    connection: AsyncConnection, schedule: Schedule, wanted: Wanted, actor: str, now: datetime
 ) -> Backfill:
-    """Stores a backfill of a locked schedule, with its audit record.
-
-    Raises InvalidBackfill, InvalidSchedule, and RequestReused for a request id that was used for another
-    schedule meanwhile.
-    """
-    made = _made(schedule, wanted, actor, now, uuid7(now))
-    if not await store.insert_new(connection, made, request_id, fingerprint):
-        raise RequestReused(request_id)
+    """Stores a backfill of a locked schedule, audited. Raises InvalidBackfill, InvalidSchedule."""
+    made = await _prepared(schedule, wanted, actor, now, uuid7(now))
+    await store.insert_new(connection, made, "", b"")
     await actions.record(connection, schedule, "backfill", actor, now, made.backfill_id)
     return made
+
+
+async def _stored(
+    connection: AsyncConnection, schedule: Schedule, made: Backfill, request_id: str, fingerprint: bytes
+) -> Backfill | None:
+    """The backfill, or what its request has made before; None when the schedule has changed meanwhile.
+
+    Raises RequestReused.
+    """
+    locked = await schedules.lock(connection, schedule.namespace, schedule.schedule_id)
+    before = await store.created_before(connection, schedule.namespace, request_id)
+    if before is not None and before[0] != fingerprint:
+        raise RequestReused(request_id)
+    if before is not None:
+        return before[1]
+    if locked is None or (locked.incarnation, locked.generation) != (
+        schedule.incarnation,
+        schedule.generation,
+    ):
+        return None
+    if not await store.insert_new(connection, made, request_id, fingerprint):
+        # The same request id was used for another schedule since the look above.
+        raise RequestReused(request_id)
+    await actions.record(connection, schedule, "backfill", made.actor, made.created_at, made.backfill_id)
+    return made
+
+
+async def _prepared(
+    schedule: Schedule, wanted: Wanted, actor: str, now: datetime, backfill_id: str
+) -> Backfill:
+    """Beside the loop: to count a million instants may take seconds."""
+    return await asyncio.to_thread(_made, schedule, wanted, actor, now, backfill_id)
 
 
 def _made(schedule: Schedule, wanted: Wanted, actor: str, now: datetime, backfill_id: str) -> Backfill:
@@ -155,11 +172,6 @@ def _made(schedule: Schedule, wanted: Wanted, actor: str, now: datetime, backfil
     timing = schedule.definition.timing
     if timing.event is not None:
         raise InvalidBackfill("schedule_id", "is triggered by events; replay events instead")
-    table, priority = schedule.timetable, wanted.priority
-    if priority is None:
-        template = due_task.template(schedule.definition.template)
-        priority = lowered(template.priority if template.HasField("priority") else DEFAULT_PRIORITY)
-    first = first_instants(table, wanted.from_at, wanted.until_at, 1)
     return Backfill(
         namespace=schedule.namespace,
         backfill_id=backfill_id,
@@ -170,9 +182,9 @@ def _made(schedule: Schedule, wanted: Wanted, actor: str, now: datetime, backfil
         until_at=wanted.until_at,
         per_minute=wanted.per_minute,
         overlap=wanted.overlap,
-        priority=priority,
+        priority=wanted.priority or lowered(_priority(schedule)),
         state=BackfillState.RUNNING,
-        total=count_instants(table, wanted.from_at, wanted.until_at),
+        total=0,
         fired=0,
         accepted=0,
         refused=0,
@@ -181,4 +193,9 @@ def _made(schedule: Schedule, wanted: Wanted, actor: str, now: datetime, backfil
         actor=actor,
         created_at=now,
         ended_at=None,
-    ).standing(first[0] if first else None, now)
+    ).counted(schedule, now)
+
+
+def _priority(schedule: Schedule) -> int:
+    template = due_task.template(schedule.definition.template)
+    return template.priority if template.HasField("priority") else DEFAULT_PRIORITY

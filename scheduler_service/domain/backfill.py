@@ -78,6 +78,16 @@ class Backfill:
         frozen = replace(schedule.definition, timing=self.timing)
         return replace(schedule, definition=frozen).timetable
 
+    def first(self, schedule: Schedule, limit: int) -> list[datetime]:
+        """Its first instants, at most `limit`."""
+        return first_instants(self.table_of(schedule), self.from_at, self.until_at, limit)
+
+    def counted(self, schedule: Schedule, now: datetime) -> "Backfill":
+        """At its beginning, its instants counted. Raises InvalidBackfill for more than 1,000,000."""
+        total = count_instants(self.table_of(schedule), self.from_at, self.until_at)
+        first = self.first(schedule, 1)
+        return replace(self, total=total).standing(first[0] if first else None, now)
+
     def standing(self, next_at: datetime | None, now: datetime) -> "Backfill":
         """With `next_at` as what comes next; DONE when that is nothing."""
         if next_at is not None:

@@ -156,11 +156,14 @@ class Remembered:
 
     def next_after(self, instant: datetime) -> datetime | None:
         """The first one later than `instant`; None when no more follow."""
-        if instant not in self._answers:
-            if len(self._answers) >= _REMEMBERED:
-                self._answers.clear()
-            self._answers[instant] = self._table.next_after(instant)
-        return self._answers[instant]
+        if instant in (answers := self._answers):
+            # Another thread may start anew, but never changes what this one holds.
+            return answers[instant]
+        found = self._table.next_after(instant)
+        if len(answers) >= _REMEMBERED:
+            self._answers = answers = {}
+        answers[instant] = found
+        return found
 
     def previous_at_or_before(self, instant: datetime) -> datetime | None:
         """The last one not later than `instant`; None when there was none."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler_service.domain.backfill import (
@@ -60,6 +60,7 @@ BOUNDS = st.integers(-3000, 3000).map(lambda minutes: NOON + timedelta(minutes=m
 
 
 @given(BOUNDS, st.integers(1, 900), st.integers(1, 60_000), STEPS, st.integers(1, 20))
+@settings(deadline=None)
 def test_each_instant_is_fired_once_at_no_more_than_the_rate(
     from_at: datetime, minutes: int, per_minute: int, steps: list[timedelta], limit: int
 ) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler_service.domain.jitter import delay_of, offset
@@ -19,6 +19,7 @@ MINUTES = st.integers(0, 10_000).map(lambda minutes: NOON + timedelta(minutes=mi
 
 
 @given(NAMES, MINUTES, LENGTHS, LENGTHS, st.none() | st.integers(1, 86_400_000_000))
+@settings(deadline=None)
 def test_delay_stays_below_the_next_instant_and_below_what_was_asked_for(
     name: str, nominal: datetime, jitter: timedelta, spread: timedelta, distance: int | None
 ) -> None:
