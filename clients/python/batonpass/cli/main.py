@@ -16,6 +16,7 @@ from batonpass.options import DEFAULT_DEADLINE, DEFAULT_NAMESPACE
 COMMANDS: Final = {
     "schedule": "Say when work is due, look at it, change it, run it now.",
     "backfill": "Fire the instants of a stretch of time once more, at a rate.",
+    "calendar": "Keep times that schedules leave out or keep to, and blackouts.",
     "template": "Keep schedules with parameters, of which schedules are made.",
     "apply": "Make schedules, calendars and schedule templates as files say.",
     "diff": "Show what `apply` would change, line by line.",
