@@ -23,8 +23,8 @@ def content_of(message: Message) -> dict[str, Any]:
 
 
 def _is_said(message: Message, field: FieldDescriptor) -> bool:
-    """Whether a value that looks like none is one, such as the payload `0` or an empty text as default."""
-    if field.full_name in spelling.PAYLOADS:
+    """Whether a value that looks like none is one, such as the payload `0` or the pattern `{}`."""
+    if field.full_name in spelling.PAYLOADS | spelling.JSON_TEXTS:
         return bool(getattr(message, field.name))
     return field.has_presence and field.message_type is None and message.HasField(field.name)
 

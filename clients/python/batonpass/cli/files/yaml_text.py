@@ -31,15 +31,6 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _register() -> None:
-    _Loader.yaml_implicit_resolvers = {}
-    for tag, (pattern, first) in _INDICATORS.items():
-        _Loader.add_implicit_resolver(tag, re.compile(pattern), first)
-
-
-_register()
-
-
 class Content(NamedTuple):
     """One document of a file: its place, 1 = the first; the line it begins on; what it says."""
 
@@ -84,6 +75,17 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+
+
+def _register() -> None:
+    """Texts that look like something else to this or to another reader of YAML are written in quotes."""
+    _Loader.yaml_implicit_resolvers = {}
+    for tag, (pattern, first) in _INDICATORS.items():
+        for kind in (_Loader, _Dumper):
+            kind.add_implicit_resolver(tag, re.compile(pattern), first)
+
+
+_register()
 
 
 def dumped(value: Any) -> str:
