@@ -2,17 +2,18 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from scheduler_service.app.signals import Signals
+from scheduler_service.domain.calendared import check_calendars
 from scheduler_service.domain.errors import InvalidSchedule, RequestReused, ScheduleExists
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule, start_watermark
+from scheduler_service.store import calendars, outcomes
 from scheduler_service.store import creations as store
-from scheduler_service.store import outcomes
 from scheduler_service.store.creations import NewSchedule
 from service_kit.caller import Caller
 from service_kit.clock import Clock
@@ -75,7 +76,7 @@ async def _store(
     connection: AsyncConnection, caller: Caller, wanted: Sequence[NewSchedule], now: datetime
 ) -> list[Answer]:
     """A request id that comes twice is used by the first, and known when the second's turn comes."""
-    answers: dict[int, Answer] = {}
+    answers, wanted = await _with_calendars(connection, caller, wanted)
     while len(answers) < len(wanted):
         turn = _first_of_each_request(wanted, answers.keys())
         found = await _store_some(connection, caller, [wanted[place] for place in turn], now)
@@ -83,6 +84,28 @@ async def _store(
     if any(isinstance(answer, Schedule) and answer.listens_to_system for answer in answers.values()):
         await outcomes.want_all_tasks(connection, True)
     return [answers[place] for place in range(len(wanted))]
+
+
+async def _with_calendars(
+    connection: AsyncConnection, caller: Caller, wanted: Sequence[NewSchedule]
+) -> tuple[dict[int, Answer], list[NewSchedule]]:
+    """Refusals by place, and all of them, with the calendars that they name."""
+    named = {name for one in wanted for name in one.schedule.definition.timing.calendars}
+    known = await calendars.name(connection, caller.namespace, named)
+    refused: dict[int, Answer] = {}
+    found = list(wanted)
+    for place, one in enumerate(wanted):
+        timing = one.schedule.definition.timing
+        if timing.calendars:
+            schedule = replace(
+                one.schedule, calendars=tuple(each for each in known if each[0] in timing.calendars)
+            )
+            try:
+                found[place] = replace(one, schedule=schedule.settled_until(schedule.watermark))
+                check_calendars(timing, known)
+            except InvalidSchedule as error:
+                refused[place] = error
+    return refused, found
 
 
 def _first_of_each_request(wanted: Sequence[NewSchedule], done: Iterable[int]) -> list[int]:
@@ -146,6 +169,7 @@ def _schedule(caller: Caller, creation: Creation, now: datetime) -> Schedule:
         generation=1,
         note="",
         note_actor="",
+        timed_from=watermark,
         watermark=watermark,
         next_fire=None,
         due_at=None,
@@ -153,4 +177,5 @@ def _schedule(caller: Caller, creation: Creation, now: datetime) -> Schedule:
         created_at=now,
         updated_at=now,
     )
-    return schedule.settled_until(watermark)
+    # Those with calendars stand where these say, within the transaction.
+    return schedule if creation.definition.timing.calendars else schedule.settled_until(watermark)

@@ -10,6 +10,8 @@ from scheduler_service.app.backfills import Wanted, begin
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.runs import stop_when_used
 from scheduler_service.app.signals import Signals
+from scheduler_service.domain.calendar import NamedRules
+from scheduler_service.domain.calendared import check_calendars
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.change import Change, disable, edit, enable
 from scheduler_service.domain.errors import GenerationChanged, ScheduleNotFound
@@ -19,7 +21,8 @@ from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.rules import check_definition
 from scheduler_service.domain.schedule import Definition, Schedule
 from scheduler_service.domain.spec import OneShotSpec
-from scheduler_service.store import actions, fires, outcomes, runs
+from scheduler_service.domain.timing import Timing
+from scheduler_service.store import actions, calendars, fires, outcomes, runs
 from scheduler_service.store import schedules as store
 from scheduler_service.store.events import count_fires
 from scheduler_service.store.fires import NewFire
@@ -220,7 +223,18 @@ async def redefinition(
     if definition == schedule.definition and not schedule.invalid_reason:
         return Change(schedule, [])
     reopen = await _unrecorded(connection, schedule, definition, now)
-    return edit(schedule, definition, now, reopen=reopen)
+    named = await _calendars(connection, schedule, definition.timing)
+    return edit(schedule, definition, now, reopen=reopen, calendars=named)
+
+
+async def _calendars(
+    connection: AsyncConnection, schedule: Schedule, timing: Timing
+) -> tuple[NamedRules, ...]:
+    """Those that a new timing names. Raises InvalidSchedule when there is no such one."""
+    added = timing.calendars - schedule.definition.timing.calendars
+    known = schedule.calendars + await calendars.name(connection, schedule.namespace, added)
+    check_calendars(timing, known)
+    return tuple(each for each in known if each[0] in timing.calendars)
 
 
 async def carry_out(

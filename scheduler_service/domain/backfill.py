@@ -75,8 +75,8 @@ class Backfill:
 
     def table_of(self, schedule: Schedule) -> Timetable:
         """Its instants and more. Raises InvalidSchedule when this version cannot read them."""
-        frozen = replace(schedule.definition, timing=self.timing)
-        return replace(schedule, definition=frozen).timetable
+        frozen, start = replace(schedule.definition, timing=self.timing), self.from_at - _TICK
+        return replace(schedule, definition=frozen, timed_from=start).timetable
 
     def first(self, schedule: Schedule, limit: int) -> list[datetime]:
         """Its first instants, at most `limit`."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from scheduler_service.domain.business_days import MOST_A_DAY, BusinessDays
-from scheduler_service.domain.calendar import CalendarRules, NamedRules
+from scheduler_service.domain.calendar import NamedRules
 from scheduler_service.domain.closing import TICK, Closing
 from scheduler_service.domain.closure import closure
 from scheduler_service.domain.deferral import Deferral
@@ -25,11 +25,14 @@ def calendared(timing: Timing, calendars: tuple[NamedRules, ...], seed: str, aft
     `seed` is the schedule's id. Raises InvalidSchedule, also for a calendar that is not among `calendars`.
     """
     base = timetable(timing, seed)
-    if not (timing.include_calendars or timing.exclude_calendars):
+    if not timing.calendars:
         return base
-    known = dict(calendars)
-    included = _named(timing.include_calendars, known, "include_calendars")
-    closes = closure(included, _named(timing.exclude_calendars, known, "exclude_calendars"))
+    check_calendars(timing, calendars)
+    rules = dict(calendars)
+    closes = closure(
+        tuple((name, rules[name]) for name in timing.include_calendars),
+        tuple((name, rules[name]) for name in timing.exclude_calendars),
+    )
     if timing.start is not None:
         after = max(after, timing.start - TICK)
     match timing.closed:
@@ -43,9 +46,21 @@ def calendared(timing: Timing, calendars: tuple[NamedRules, ...], seed: str, aft
             return Closing(base, closes, after, timing.end)
 
 
+def check_calendars(timing: Timing, calendars: tuple[NamedRules, ...]) -> None:
+    """Raises InvalidSchedule naming the field of the first calendar that is not among `calendars`."""
+    known = {name for name, _ in calendars}
+    for field, names in (
+        ("include_calendars", timing.include_calendars),
+        ("exclude_calendars", timing.exclude_calendars),
+    ):
+        for place, name in enumerate(names):
+            if name not in known:
+                raise InvalidSchedule(f"{field}[{place}]", f"there is no calendar {name!r} in this namespace")
+
+
 def check_moves(timing: Timing, seed: str) -> None:
     """Raises InvalidSchedule for a schedule that moves to other days and has too many instants a day."""
-    if timing.closed not in _MOVES or not (timing.include_calendars or timing.exclude_calendars):
+    if timing.closed not in _MOVES or not timing.calendars:
         return
     table = timetable(timing, seed)
     recent: list[datetime] = []
@@ -58,12 +73,3 @@ def check_moves(timing: Timing, seed: str) -> None:
             rule = f"moving to other days is for schedules with at most {MOST_A_DAY} instants a day"
             raise InvalidSchedule("calendar_disposition", rule)
         instant = table.next_after(instant)
-
-
-def _named(names: tuple[str, ...], known: dict[str, CalendarRules], field: str) -> tuple[NamedRules, ...]:
-    found = []
-    for place, name in enumerate(names):
-        if name not in known:
-            raise InvalidSchedule(f"{field}[{place}]", f"there is no calendar {name!r} in this namespace")
-        found.append((name, known[name]))
-    return tuple(found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from scheduler_service.domain.calendar import NamedRules
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule, RunsUsedUp, StillCatchingUp
 from scheduler_service.domain.schedule import Definition, Schedule
@@ -81,12 +82,17 @@ def stop(schedule: Schedule, now: datetime, note: str) -> Schedule:
 
 
 def edit(
-    schedule: Schedule, definition: Definition, now: datetime, *, reopen: datetime | None = None
+    schedule: Schedule,
+    definition: Definition,
+    now: datetime,
+    *,
+    reopen: datetime | None = None,
+    calendars: tuple[NamedRules, ...] = (),
 ) -> Change:
     """Puts another definition in force from `now` on; instants that have come fire now, without their delay.
 
-    `reopen` is a one-shot of the new definition whose time has passed and of which this incarnation has no
-    record: it is due at once.
+    `calendars` are those that the new definition names. `reopen` is a one-shot of it whose time has passed
+    and of which this incarnation has no record: it is due at once.
     """
     change = settle(schedule, now, at_once=True)
     watermark = max(change.schedule.watermark, now)
@@ -95,7 +101,15 @@ def edit(
         watermark = schedule.watermark
     elif reopen is not None:
         watermark = min(watermark, reopen - _TICK)
-    edited = _changed(change.schedule, now, definition=definition, invalid_reason="")
+    same = definition.timing == schedule.definition.timing
+    edited = _changed(
+        change.schedule,
+        now,
+        definition=definition,
+        calendars=calendars,
+        timed_from=schedule.timed_from if same else watermark,
+        invalid_reason="",
+    )
     return Change(_from(edited, watermark), change.settled)
 
 
@@ -108,4 +122,4 @@ def _from(schedule: Schedule, watermark: datetime) -> Schedule:
     try:
         return schedule.settled_until(watermark)
     except InvalidSchedule:
-        return schedule.standing(watermark, None)
+        return replace(schedule, watermark=watermark, next_fire=None, due_at=None)

@@ -31,13 +31,13 @@ class OpenDays:
         else:
             start = day
         last = wall.date() + MOST_DAYS * self._step
-        while self._between(day, day, last):
-            to = first_reached(self._where, datetime.combine(day, reading))
-            if not self._closure.is_closed(to):
-                break
-            day += self._step
-        else:
-            to = None
+        to: datetime | None = None
+        while to is None and self._between(day, day, last):
+            shown = first_reached(self._where, datetime.combine(day, reading))
+            if self._closure.is_closed(shown):
+                day += self._step
+            else:
+                to = shown
         self._closed[reading] = start, day - self._step
         return to
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from scheduler_service.domain import trigger
+from scheduler_service.domain.calendared import check_moves
 from scheduler_service.domain.catch_up import CatchUp
 from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
@@ -61,6 +62,7 @@ def check_timing(timing: Timing, seed: str = "") -> None:
         _check_trigger(timing)
     else:
         timetable(timing, seed)
+        check_moves(timing, seed)
 
 
 def _check_spec(spec: Spec, timing: Timing, prefix: str, seed: str) -> None:

@@ -1,23 +1,30 @@
 """Schedules: what they are made of and how a change moves them."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from scheduler_service.domain.calendar import NamedRules
+from scheduler_service.domain.calendared import calendared
 from scheduler_service.domain.catch_up import CatchUp
+from scheduler_service.domain.closing import Closing, with_closed
 from scheduler_service.domain.events import OUTCOME_TYPES, Event
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.jitter import Delay, delay_of
 from scheduler_service.domain.overlap import Overlap, effective_overlap
 from scheduler_service.domain.plan import FIRES_PER_STEP, Plan, pause, plan
 from scheduler_service.domain.spec import OneShotSpec
-from scheduler_service.domain.timetable import Timetable, timetable
+from scheduler_service.domain.timetable import Timetable
 from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.type_pattern import hears_type
 
 DEFAULT_WINDOW: Final = timedelta(hours=1)
 DEFAULT_ZONE: Final = "UTC"
+RECORD_WITHIN: Final = timedelta(minutes=1)
+"""How long the record of a closed instant may wait, so that those of a dense schedule share one."""
+
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 
 
@@ -93,10 +100,17 @@ class Schedule:
     next_fire: datetime | None
     """The instant it comes due for next; None for events, when disabled and when nothing is left."""
     due_at: datetime | None
-    """When it comes due for that instant: later than it by jitter and spread."""
+    """When it comes due for that instant: later than it by jitter and spread.
+
+    Sooner where calendars close an instant before it, whose record is then made.
+    """
     invalid_reason: str
     created_at: datetime
     updated_at: datetime
+    timed_from: datetime = _EVER
+    """Instants up to here are none of its business: its timing was not in force."""
+    calendars: tuple[NamedRules, ...] = ()
+    """Those that its timing names, as they are now; known of a schedule that is locked or read alone."""
     stats: Stats = Stats()
     runs_taken: int = 0
     """Fires by time and event that reached the queue or are on their way.
@@ -111,8 +125,8 @@ class Schedule:
 
     @property
     def timetable(self) -> Timetable:
-        """Its instants. Raises InvalidSchedule when this version cannot read the stored specification."""
-        return timetable(self.definition.timing, self.schedule_id)
+        """Its instants. Raises InvalidSchedule when this version cannot read what is stored."""
+        return calendared(self.definition.timing, self.calendars, self.schedule_id, self.timed_from)
 
     @property
     def listens_to_system(self) -> bool:
@@ -155,8 +169,11 @@ class Schedule:
         Of a schedule with `max_runs` at most as many as are left; once none is, PAUSED as well. `at_once`:
         instants that have come and are only delayed by jitter and spread are due as well.
         """
-        table, made = self.timetable, self.definition
-        delay = None if at_once else self._delay(table)
+        table = self.timetable
+        return with_closed(table, self._plan(table, now, limit, at_once), self.watermark)
+
+    def _plan(self, table: Timetable, now: datetime, limit: int, at_once: bool) -> Plan:
+        made, delay = self.definition, None if at_once else self._delay(table)
         if not self.enabled:
             return pause(table, self.watermark, now, delay)
         left = self.runs_left
@@ -179,11 +196,26 @@ class Schedule:
 
     def standing(self, watermark: datetime, next_fire: datetime | None) -> "Schedule":
         """The schedule at `watermark`, where `next_fire` is the instant that follows while it is enabled."""
-        if next_fire is None or not self.enabled:
+        if not self.enabled:
             return replace(self, watermark=watermark, next_fire=None, due_at=None)
-        delay = self._delay(self.timetable) if self.definition.timing.is_delayed else None
-        due_at = next_fire if delay is None else next_fire + delay(next_fire)
+        due_at = next_fire
+        if next_fire is not None and self.definition.timing.is_delayed:
+            delay = self._delay(self.timetable)
+            due_at = next_fire if delay is None else next_fire + delay(next_fire)
+        if self.definition.timing.calendars:
+            due_at = self._due_for_closed(watermark, next_fire, due_at)
         return replace(self, watermark=watermark, next_fire=next_fire, due_at=due_at)
+
+    def _due_for_closed(
+        self, watermark: datetime, next_fire: datetime | None, due_at: datetime | None
+    ) -> datetime | None:
+        """Sooner than `due_at` when a closed instant comes before, whose record must not wait for it."""
+        table = self.timetable
+        first = table.first_left_out(watermark, next_fire) if isinstance(table, Closing) else None
+        if first is None:
+            return due_at
+        recorded = first + RECORD_WITHIN
+        return recorded if due_at is None else min(due_at, recorded)
 
     def _delay(self, table: Timetable) -> Delay | None:
         return delay_of(self.definition.timing, self.schedule_id, table)

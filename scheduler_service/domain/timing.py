@@ -54,6 +54,11 @@ class Timing:
     spread: timedelta = timedelta()
 
     @property
+    def calendars(self) -> frozenset[str]:
+        """The ids of all calendars that it names."""
+        return frozenset(self.include_calendars + self.exclude_calendars)
+
+    @property
     def event(self) -> EventSpec | None:
         """The trigger of a schedule that events make due; None for one by time."""
         first = self.specs[0] if self.specs else None

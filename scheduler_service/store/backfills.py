@@ -14,6 +14,7 @@ from scheduler_service.domain.backfill import Backfill, BackfillState
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
+from scheduler_service.store.calendars import with_calendars
 from scheduler_service.store.rows import Row, schedule_of
 from scheduler_service.store.timings import timing_of, timing_text
 from service_kit.postgres import raw
@@ -98,7 +99,8 @@ async def claim(connection: AsyncConnection, now: datetime) -> tuple[Schedule, B
     if row is None:
         return None
     locked = await lock(connection, row["namespace"], row["backfill_id"])
-    return None if locked is None else (schedule_of(row), locked)
+    (schedule,) = await with_calendars(connection, [schedule_of(row)])
+    return None if locked is None else (schedule, locked)
 
 
 async def lock(connection: AsyncConnection, namespace: str, backfill_id: str) -> Backfill | None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
+from scheduler_service.store.calendars import with_calendars
 from scheduler_service.store.rows import schedule_of
 from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
@@ -21,7 +22,7 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[
     """At most `limit` due schedules, earliest first, locked; what others have locked is passed over."""
     driver = await raw(connection)
     claimed = [schedule_of(row) for row in await driver.fetch(SQL["claim_due"], now, limit)]
-    return await with_runs(connection, claimed)
+    return await with_calendars(connection, await with_runs(connection, claimed))
 
 
 async def advance(
@@ -55,4 +56,4 @@ async def lock_invalid(connection: AsyncConnection, limit: int) -> list[Schedule
     """Schedules that could not be read, locked, to be tried again."""
     query = select(_SCHEDULES).where(_SCHEDULES.c.invalid_reason != "").limit(limit)
     rows = await connection.execute(query.with_for_update(skip_locked=True, key_share=True))
-    return [schedule_of(row) for row in rows.mappings()]
+    return await with_calendars(connection, [schedule_of(row) for row in rows.mappings()])

@@ -37,6 +37,7 @@ def schedule_of(row: Row) -> Schedule:
         generation=row["generation"],
         note=row["note"],
         note_actor=row["note_actor"],
+        timed_from=row["timed_from"],
         watermark=row["watermark"],
         next_fire=row["next_fire"],
         due_at=row["due_at"],
@@ -59,6 +60,7 @@ def columns_of(schedule: Schedule) -> dict[str, Any]:
         "enabled": schedule.enabled,
         "note": schedule.note,
         "note_actor": schedule.note_actor,
+        "timed_from": schedule.timed_from,
         "watermark": schedule.watermark,
         "next_fire": schedule.next_fire,
         "due_at": schedule.due_at,
@@ -167,6 +169,7 @@ def _columns_of_definition(definition: Definition) -> dict[str, Any]:
         return {}
     return {
         "timing": timing_text(timing),
+        "calendars": sorted(timing.calendars),
         "event_type": None if timing.event is None else timing.event.type,
         "template": definition.template,
         "has_payload": definition.has_payload,

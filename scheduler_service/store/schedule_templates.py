@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.domain.schedule_template import Parameter, ScheduleTemplate, TemplateText
 from scheduler_service.store import tables
+from scheduler_service.store.calendars import with_calendars
 from scheduler_service.store.rows import schedule_of
 
 _TEMPLATES = tables.schedule_templates
@@ -109,7 +110,7 @@ async def lock_users(
     if version:
         query = query.where(_USED.source_version == version)
     rows = (await connection.execute(query.limit(limit).with_for_update())).mappings()
-    return [schedule_of(row) for row in rows]
+    return await with_calendars(connection, [schedule_of(row) for row in rows])
 
 
 def _counted() -> Select[Any]:

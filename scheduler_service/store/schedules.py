@@ -22,6 +22,7 @@ from scheduler_service.domain.events import OUTCOME_TYPES
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import backfills, gatherings, tables
+from scheduler_service.store.calendars import with_calendars
 from scheduler_service.store.rows import columns_of, labels_text, schedule_of
 from scheduler_service.store.runs import with_runs
 from scheduler_service.store.sources import source_is_there
@@ -32,9 +33,12 @@ _SCHEDULES, _STATS = tables.schedules, tables.stats
 
 
 async def read(connection: AsyncConnection, namespace: str, schedule_id: str) -> Schedule | None:
-    """With its statistics."""
+    """With its statistics and calendars."""
     row = (await connection.execute(_with_stats().where(_is(namespace, schedule_id)))).mappings().first()
-    return None if row is None else schedule_of(row)
+    if row is None:
+        return None
+    (found,) = await with_calendars(connection, [schedule_of(row)])
+    return found
 
 
 async def page(
@@ -60,7 +64,7 @@ async def lock(connection: AsyncConnection, namespace: str, schedule_id: str) ->
     row = await driver.fetchrow(SQL["lock_schedule"], namespace, schedule_id)
     if row is None:
         return None
-    (locked,) = await with_runs(connection, [schedule_of(row)])
+    (locked,) = await with_calendars(connection, await with_runs(connection, [schedule_of(row)]))
     return locked
 
 

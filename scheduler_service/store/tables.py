@@ -75,7 +75,8 @@ schedule_templates = Table(
 
 # `timing` is JSON, see `timings`; one that a newer version wrote is reported by an older one, not refused.
 # `next_fire` is null for events, when disabled and when nothing is left; `due_at` is when it comes due for
-# that instant. Every instant up to `watermark` has its record in `fires`.
+# that instant, or for one that its calendars have closed before. Every instant later than `timed_from` and up
+# to `watermark` has its record in `fires`. `calendars` are the ids of those that `timing` names.
 schedules = Table(
     "schedules",
     metadata,
@@ -99,6 +100,8 @@ schedules = Table(
     Column("enabled", Boolean, nullable=False),
     _text("note", default=""),
     _text("note_actor", default=""),
+    Column("calendars", ARRAY(Text), nullable=False),
+    _instant("timed_from"),
     _instant("watermark"),
     _instant("next_fire", nullable=True),
     _instant("due_at", nullable=True),
@@ -115,8 +118,12 @@ schedules = Table(
     CheckConstraint("enabled OR next_fire IS NULL", name="disabled_is_never_due"),
     CheckConstraint("next_fire IS NULL OR next_fire > watermark", name="settled_is_never_due"),
     CheckConstraint(
-        "(next_fire IS NULL) = (due_at IS NULL) AND (due_at IS NULL OR due_at >= next_fire)",
+        "next_fire IS NULL OR due_at IS NOT NULL AND (due_at >= next_fire OR calendars <> '{}')",
         name="never_due_before_its_instant",
+    ),
+    CheckConstraint(
+        "due_at IS NULL OR enabled AND due_at > watermark AND (next_fire IS NOT NULL OR calendars <> '{}')",
+        name="due_for_something",
     ),
     Index(
         "schedules_due",
@@ -131,6 +138,9 @@ schedules = Table(
     ),
     Index("schedules_listening_widely", "namespace", postgresql_where=text("event_type LIKE '%*%'")),
     Index("schedules_invalid", "incarnation", postgresql_where=text("invalid_reason <> ''")),
+    Index(
+        "schedules_calendars", "calendars", postgresql_using="gin", postgresql_where=text("calendars <> '{}'")
+    ),
     Index("schedules_labels", "labels", postgresql_using="gin", postgresql_where=text("labels <> '{}'")),
     Index(
         "schedules_of_source",
@@ -140,6 +150,23 @@ schedules = Table(
         postgresql_where=text("source_id IS NOT NULL"),
     ),
     postgresql_with={"fillfactor": "70"},
+)
+
+# `body` is JSON, see `calendar_bodies`. `push_at`: when the queue is to be told next, null for never.
+# `pushes` numbers the attempts, over all replicas: a deleted one that the queue was told of stays for that.
+calendars = Table(
+    "calendars",
+    metadata,
+    _name("namespace", primary_key=True),
+    _name("calendar_id", primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    _text("body"),
+    _instant("created_at"),
+    _instant("updated_at"),
+    _instant("deleted_at", nullable=True),
+    _count("pushes"),
+    _instant("push_at", nullable=True),
+    Index("calendars_to_push", "push_at", postgresql_where=text("push_at IS NOT NULL")),
 )
 
 # Apart from `schedules`, so that outcomes that come back never wait for schedules that come due.

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.domain.zone_rules import Moved, MovedSchedule
 from scheduler_service.store import tables
+from scheduler_service.store.calendars import with_calendars
 from scheduler_service.store.rows import schedule_of
 from service_kit.postgres import raw
 from service_kit.queries import load_queries
@@ -50,7 +51,7 @@ async def lock_in_zones(
 ) -> list[Schedule]:
     """Enabled schedules by time in those zones, beyond (namespace, id), locked."""
     rows = await (await raw(connection)).fetch(_SQL["lock_in_zones"], list(zones), *after, limit)
-    return [schedule_of(row) for row in rows]
+    return await with_calendars(connection, [schedule_of(row) for row in rows])
 
 
 async def record_moved(

@@ -48,7 +48,7 @@ async def test_checks_are_those_that_the_tables_derive_from_the_domain(
 
     derived = await empty_database.unit(create)
     assert await scheduler_database.unit(lambda connection: connection.run_sync(checks)) == derived
-    assert len(derived) == 12
+    assert len(derived) == 13
 
 
 async def test_running_service_cannot_change_the_audit_trail(scheduler_database: Database) -> None:

@@ -44,6 +44,8 @@ CREATE TABLE scheduler.schedules (
     enabled boolean NOT NULL,
     note text DEFAULT '' NOT NULL,
     note_actor text DEFAULT '' NOT NULL,
+    calendars text[] NOT NULL,
+    timed_from timestamptz NOT NULL,
     watermark timestamptz NOT NULL,
     next_fire timestamptz,
     due_at timestamptz,
@@ -58,7 +60,9 @@ CREATE TABLE scheduler.schedules (
     CONSTRAINT disabled_is_never_due CHECK (enabled OR next_fire IS NULL),
     CONSTRAINT settled_is_never_due CHECK (next_fire IS NULL OR next_fire > watermark),
     CONSTRAINT never_due_before_its_instant CHECK
-        ((next_fire IS NULL) = (due_at IS NULL) AND (due_at IS NULL OR due_at >= next_fire))
+        (next_fire IS NULL OR due_at IS NOT NULL AND (due_at >= next_fire OR calendars <> '{}')),
+    CONSTRAINT due_for_something CHECK
+        (due_at IS NULL OR enabled AND due_at > watermark AND (next_fire IS NOT NULL OR calendars <> '{}'))
 ) WITH (fillfactor = 70);
 CREATE INDEX schedules_due ON scheduler.schedules (due_at)
     WHERE due_at IS NOT NULL AND invalid_reason = '';
@@ -66,6 +70,7 @@ CREATE INDEX schedules_listening ON scheduler.schedules (namespace, event_type)
     WHERE event_type IS NOT NULL;
 CREATE INDEX schedules_listening_widely ON scheduler.schedules (namespace) WHERE event_type LIKE '%*%';
 CREATE INDEX schedules_invalid ON scheduler.schedules (incarnation) WHERE invalid_reason <> '';
+CREATE INDEX schedules_calendars ON scheduler.schedules USING gin (calendars) WHERE calendars <> '{}';
 CREATE INDEX schedules_labels ON scheduler.schedules USING gin (labels) WHERE labels <> '{}';
 CREATE INDEX schedules_of_source ON scheduler.schedules (namespace, source_id, schedule_id)
     WHERE source_id IS NOT NULL;
@@ -254,6 +259,22 @@ CREATE INDEX backfills_by_end ON scheduler.backfills (ended_at) WHERE ended_at I
 """
 
 
+CALENDARS = """
+CREATE TABLE scheduler.calendars (
+    namespace text COLLATE "C" NOT NULL,
+    calendar_id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    body text NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    deleted_at timestamptz,
+    pushes bigint DEFAULT 0 NOT NULL,
+    push_at timestamptz,
+    PRIMARY KEY (namespace, calendar_id)
+);
+CREATE INDEX calendars_to_push ON scheduler.calendars (push_at) WHERE push_at IS NOT NULL;
+"""
+
 ZONES = """
 CREATE TABLE scheduler.zone_rules (
     name text COLLATE "C" NOT NULL,
@@ -287,7 +308,7 @@ CREATE INDEX moved_schedules_by_age ON scheduler.moved_schedules (moved_at);
 
 def upgrade() -> None:
     """Creates the tables."""
-    for part in (SCHEDULES, LEDGER, EVENTS, BACKFILLS, ZONES):
+    for part in (SCHEDULES, LEDGER, EVENTS, BACKFILLS, CALENDARS, ZONES):
         for statement in part.split(";"):
             if statement.strip():
                 op.execute(statement)
