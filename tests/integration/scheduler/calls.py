@@ -51,11 +51,11 @@ class Api:
         self._stubs: list[tuple[Any, Any]] = [(module, stub(channel)) for module, stub in _SERVICES]
 
     def __getattr__(self, method: str) -> Any:
-        def call(namespace: str = "default", **fields: Any) -> Awaitable[Any]:
+        def call(namespace: str = "default", timeout: float = 10, **fields: Any) -> Awaitable[Any]:
             module, stub = next(one for one in self._stubs if hasattr(one[0], f"{method}Request"))
             request = getattr(module, f"{method}Request")(**fields)
             metadata = caller_metadata(namespace, "ann")
-            return cast(Awaitable[Any], getattr(stub, method)(request, timeout=10, metadata=metadata))
+            return cast(Awaitable[Any], getattr(stub, method)(request, timeout=timeout, metadata=metadata))
 
         return call
 

@@ -273,10 +273,10 @@ async def test_gatherings_that_nobody_fires_are_measured(replica: Replica, clock
     await replica.create("a", definition(EventSpec(TYPE, debounce=SECOND)))
     await publish(replica, event("e1"))
     clock.advance(12 * SECOND)
-    await replica.maintenance.step()
+    await replica.watchdog.step()
     assert replica.registry.get_sample_value("batonpass_gatherings_overdue") == 1
     await replica.gatherings.step()
-    await replica.maintenance.step()
+    await replica.watchdog.step()
     assert replica.registry.get_sample_value("batonpass_gatherings_overdue") == 0
 
 

@@ -12,7 +12,6 @@ import pytest
 from batonpass.options import CLIENT_OPTIONS
 from batonpass.scheduler.v1 import event_service_pb2 as events_pb
 from batonpass.scheduler.v1 import schedule_pb2 as pb
-from batonpass.scheduler.v1.schedule_service_pb2 import AwaitHandoverRequest
 from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -150,7 +149,7 @@ async def test_waiting_for_the_hand_over_ends_with_the_callers_deadline(
         await service.api.CreateSchedule(schedule=schedule())
         await service.api.RunSchedule(schedule_id="a")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await service.api.schedules.AwaitHandover(AwaitHandoverRequest(), timeout=0.5)
+            await service.api.AwaitHandover(timeout=0.5)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
