@@ -10,6 +10,7 @@ from queue_service.app.candidates import Candidates, serves
 from queue_service.app.dispatch_metrics import DispatchMetrics
 from queue_service.app.fifo import FifoList
 from queue_service.app.hold_book import HoldBook
+from queue_service.app.leasebook import WaitedIn
 from queue_service.app.ledger import Ledger
 from queue_service.app.lookout import Lookout
 from queue_service.app.roster import Roster
@@ -171,11 +172,12 @@ class Dispatcher:
         self, placements: Sequence[Placement], claimed: Claimed, sessions: dict[int, Session]
     ) -> None:
         """Offers what was won, most urgent first."""
-        offers: defaultdict[int, list[tuple[Lease, ListKey]]] = defaultdict(list)
-        for candidate, executor in ((each.candidate, each.executor) for each in placements):
+        offers: defaultdict[int, list[tuple[Lease, WaitedIn]]] = defaultdict(list)
+        for placement in placements:
+            candidate = placement.candidate
             lease = claimed.leases.get(candidate.task)
             if lease is not None:
-                offers[executor].append((lease, ListKey(candidate.lane, candidate.level)))
+                offers[placement.executor].append((lease, (candidate.lane, candidate.level)))
         for executor, leases in offers.items():
             sessions[executor].offer(leases)
 

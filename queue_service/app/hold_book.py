@@ -49,9 +49,9 @@ class HoldBook:
 
     def now(self) -> InForce:
         """What is in force now, as far as it is known here."""
-        now, until = self._clock.now(), self._in_force.until
-        if until is not None and until <= now:
-            self._in_force = in_force(self._holds, now)
+        until = self._in_force.until
+        if until is not None and until <= self._clock.now():
+            self._in_force = in_force(self._holds, self._clock.now())
             self._changed()
         return self._in_force
 

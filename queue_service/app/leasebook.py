@@ -1,31 +1,32 @@
 """The leases of one session as this replica knows them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from queue_service.domain.ending import Finished, How
 from queue_service.domain.holds import InForce
 from queue_service.domain.lease import Ref
-from queue_service.store.lists import ListKey
+
+WaitedIn: TypeAlias = tuple[str, int]
+"""The list that an offer came from: lane and level."""
 
 
 @dataclass(slots=True)
 class Held:
     """One lease. An answered offer is one that was accepted, or whose result has come.
 
-    `waited_in` is the list that an offer came from, None after a reconnect.
+    `waited_in` is None after a reconnect.
     """
 
     token: int
-    waited_in: ListKey | None = None
+    waited_in: WaitedIn | None = None
     accepted_at: datetime | None = None
     answered: bool = False
     reported: bool = False
     revoked: str = ""
     """Why it was asked back; empty when it was not."""
-    recalled: str = ""
-    """Why its run does not count although it was accepted; empty when it does."""
     grace: timedelta | None = None
     """That its agent was told when it was asked to stop it."""
 
@@ -34,6 +35,7 @@ class LeaseBook:
     """Says which leases are the session's and what has been said about them; the database has the truth."""
 
     def __init__(self, carried_over: Iterable[Ref], now: datetime) -> None:
+        self._recalled: dict[Ref, str] = {}
         self._held = {ref.task: Held(ref.token, None, now, answered=True) for ref in carried_over}
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class LeaseBook:
         """Tasks of all its leases."""
         return list(self._held)
 
-    def add(self, offers: Iterable[tuple[Ref, ListKey]]) -> None:
+    def add(self, offers: Iterable[tuple[Ref, WaitedIn]]) -> None:
         """Offers for the session, each with the list that it waited in."""
         self._held.update((ref.task, Held(ref.token, waited_in)) for ref, waited_in in offers)
 
@@ -95,7 +97,7 @@ class LeaseBook:
 
     def recall(self, ref: Ref, reason: str) -> None:
         """Notes that an attempt that was accepted should not have begun: it goes back when it has ended."""
-        self._held[ref.task].recalled = reason
+        self._recalled[ref] = reason
 
     def untimely(self, in_force: InForce, refs: Iterable[Ref] | None = None) -> dict[str, list[Ref]]:
         """Those of `refs` (None: offers without an answer) that a hold keeps from starting, by the reason."""
@@ -119,12 +121,15 @@ class LeaseBook:
             found.setdefault(held.revoked if held else "", []).append(ref)
         return found
 
-    def counted(self, report: Finished) -> Finished:
-        """The report as it counts: an attempt that was recalled goes back, unless it has succeeded."""
-        held = self.find(Ref(report.task, report.token))
-        if held is None or not held.recalled or report.how is How.SUCCEEDED:
+    def counted(self, reports: Sequence[Finished]) -> Sequence[Finished]:
+        """The reports as they count: an attempt that was recalled goes back, unless it has succeeded."""
+        return [self._counted(report) for report in reports] if self._recalled else reports
+
+    def _counted(self, report: Finished) -> Finished:
+        reason = self._recalled.get(Ref(report.task, report.token))
+        if reason is None or report.how is How.SUCCEEDED:
             return report
-        return Finished(report.task, report.token, How.RETURNED, detail=held.recalled)
+        return Finished(report.task, report.token, How.RETURNED, detail=reason)
 
     def cancel(self, graces: Mapping[Ref, timedelta]) -> dict[Ref, timedelta]:
         """Notes that the agent is asked to stop attempts; returns those that are news, or have less time."""
@@ -142,3 +147,4 @@ class LeaseBook:
         for ref in refs:
             if self.find(ref) is not None:
                 del self._held[ref.task]
+                self._recalled.pop(ref, None)

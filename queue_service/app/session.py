@@ -9,7 +9,7 @@ from typing import Any, Final
 from queue_service.app.completion import Completion
 from queue_service.app.heartbeats import Alive, Heartbeats, Over
 from queue_service.app.hold_book import HoldBook
-from queue_service.app.leasebook import LeaseBook
+from queue_service.app.leasebook import LeaseBook, WaitedIn
 from queue_service.app.messages import HeartbeatAck, Message, Offers, Superseded
 from queue_service.app.outbox import Outbox
 from queue_service.app.persistence import Persistence
@@ -21,7 +21,6 @@ from queue_service.domain.registration import Measured, Registration
 from queue_service.domain.terms import Terms
 from queue_service.domain.willingness import Willingness
 from queue_service.store.claims import ClaimStore
-from queue_service.store.lists import ListKey
 from queue_service.store.sessions import Opened
 from queue_service.store.starts import Start
 from service_kit.clock import Clock
@@ -87,7 +86,7 @@ class Session:
         """The tasks it has leased, as far as this replica knows."""
         return self._book.tasks
 
-    def offer(self, offers: Sequence[tuple[Lease, ListKey]]) -> None:
+    def offer(self, offers: Sequence[tuple[Lease, WaitedIn]]) -> None:
         """Hands it leases that were claimed for it, each with the list that it waited in.
 
         When the session is over they go back at once, and so does what a hold keeps from starting since.
@@ -134,8 +133,8 @@ class Session:
         self._tools.starts.forget(refs)
         self._willingness.took(refs)
         completed = [
-            self._book.counted(report)._replace(executor=self.executor, started_at=self._book.report(ref))
-            for ref, report in zip(refs, reports, strict=True)
+            report._replace(executor=self.executor, started_at=self._book.report(ref))
+            for ref, report in zip(refs, self._book.counted(reports), strict=True)
         ]
         self._spawn(self._finish(completed, says=(self.outbox.acknowledge, self.outbox.stale)))
 

@@ -86,10 +86,11 @@ async def test_what_is_held_starts_at_the_end_of_the_hold_without_a_poke(
 
 
 async def test_a_hold_to_come_begins_by_itself(queue: QueueServer, agent: Agent) -> None:
-    await set_holds(queue, 1, hold(timedelta(hours=1), begins=timedelta(milliseconds=300)))
+    await set_holds(queue, 1, hold(timedelta(hours=2), begins=timedelta(hours=1)))
     await queue.enqueue("before", handler="name:noop")
     (offer,) = await agent.offers(1)
     await agent.finish([ref(offer)], SUCCEEDED)
+    await set_holds(queue, 2, hold(begins=timedelta(milliseconds=200)))
     await until(lambda: _is_held(queue), "the hold to begin")
     await queue.enqueue("inside", handler="name:noop")
     assert await agent.silent("offers")

@@ -6,13 +6,12 @@ from queue_service.app.leasebook import LeaseBook
 from queue_service.domain.ending import Finished, How
 from queue_service.domain.holds import Hold, in_force
 from queue_service.domain.lease import Ref
-from queue_service.store.lists import ListKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG = timedelta(seconds=10)
 A, B = Ref(1, 10), Ref(2, 20)
 FORGED = Ref(1, 99)
-NORMAL, URGENT = ListKey("default/name:x/0/default", 5), ListKey("default/name:x/0/default", 9)
+NORMAL, URGENT = ("default/name:x/0/default", 5), ("default/name:x/0/default", 9)
 HOLD = Hold("default", "calendar/c", NOW, NOW + LONG, allow_priority=9)
 
 
@@ -100,10 +99,10 @@ def test_a_recalled_attempt_goes_back_unless_it_has_succeeded() -> None:
     """What it did until it was stopped is no failure of its own."""
     made = book()
     made.recall(A, "held")
-    assert made.counted(Finished(*A, How.CANCELLED)) == Finished(*A, How.RETURNED, detail="held")
-    assert made.counted(Finished(*A, How.FAILED)) == Finished(*A, How.RETURNED, detail="held")
-    for report in (Finished(*A, How.SUCCEEDED), Finished(*B, How.FAILED), Finished(*FORGED, How.FAILED)):
-        assert made.counted(report) == report
+    back = Finished(*A, How.RETURNED, detail="held")
+    assert made.counted([Finished(*A, How.CANCELLED), Finished(*A, How.FAILED)]) == [back, back]
+    others = [Finished(*A, How.SUCCEEDED), Finished(*B, How.FAILED), Finished(*FORGED, How.FAILED)]
+    assert made.counted(others) == others
 
 
 def test_what_comes_back_says_why_it_was_asked_back() -> None:
