@@ -34,6 +34,13 @@ def test_every_field_is_described():
     assert described["priority"]["maximum"] == 10
 
 
+def test_parameters_may_stand_where_a_text_has_a_form():
+    made = {"recurrence": {"rule": "${rule}", "start": "${start}"}}
+    body = {"specs": [made], "exclude_calendars": ["${calendar}"], "task": {"handler": "h", "queue": "${q}"}}
+    CHECK.validate({"kind": "ScheduleTemplate", "template_id": "t", "body": body})
+    assert not CHECK.is_valid({"kind": "Schedule", "schedule_id": "s", **body})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -8,13 +8,14 @@ import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from batonpass.cli.files import spelling
 from batonpass.cli.files.document import KINDS
+from batonpass.scheduler.v1.template_service_pb2 import ScheduleTemplate
 
 Schema = dict[str, Any]
 
@@ -27,6 +28,7 @@ _COMMON: Final[Mapping[str, Schema]] = {
     spelling.DURATION: {"type": "string", "pattern": DURATION, "examples": ["30s", "1h30m"]},
     spelling.TIMESTAMP: {"type": "string", "pattern": TIME, "examples": ["2026-03-01T02:00:00Z"]},
 }
+_BODY: Final = f"{ScheduleTemplate.DESCRIPTOR.full_name}.body"
 _SCHEDULE: Final = [{"required": ["source"]}, {"required": ["specs", "task"]}]
 _CRON_JOB: Final[Schema] = {
     "type": "object",
@@ -36,12 +38,22 @@ _CRON_JOB: Final[Schema] = {
 }
 
 
+class _Scope(NamedTuple):
+    """The definitions so far. With parameters, a text may be `${name}` wherever it stands."""
+
+    definitions: dict[str, Schema]
+    has_parameters: bool = False
+
+    def within(self, field: FieldDescriptor) -> "_Scope":
+        return self._replace(has_parameters=True) if field.full_name == _BODY else self
+
+
 def schema() -> Schema:
     """The schema of one document."""
-    definitions: dict[str, Schema] = {}
+    scope = _Scope({})
     roots: list[Schema] = []
     for kind, (message, identity) in KINDS.items():
-        made = _message(message.DESCRIPTOR, definitions)
+        made = _message(message.DESCRIPTOR, scope)
         properties = {"kind": {"const": kind}, **made["properties"]}
         root = {**made, "properties": properties, "required": ["kind", identity]}
         roots.append({**root, "anyOf": _SCHEDULE} if kind == "Schedule" else root)
@@ -52,14 +64,14 @@ def schema() -> Schema:
         "type": "object",
         "required": ["kind"],
         "oneOf": [*roots, _CRON_JOB],
-        "$defs": dict(sorted(definitions.items())),
+        "$defs": dict(sorted(scope.definitions.items())),
     }
 
 
-def _message(kind: Any, definitions: dict[str, Schema]) -> Schema:
+def _message(kind: Any, scope: _Scope) -> Schema:
     comments = _comments(kind)
     properties = {
-        key: _described(_field(field, definitions), comments.get(field.name))
+        key: _described(_field(field, scope), comments.get(field.name))
         for key, field in spelling.fields(kind).items()
     }
     made: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -72,13 +84,13 @@ def _message(kind: Any, definitions: dict[str, Schema]) -> Schema:
     return _described(made, comments.get(""))
 
 
-def _field(field: FieldDescriptor, definitions: dict[str, Schema]) -> Schema:
+def _field(field: FieldDescriptor, scope: _Scope) -> Schema:
     rules = _rules(field)
     if spelling.is_map(field):
         return {"type": "object", "additionalProperties": {"type": "string"}}
     if not field.is_repeated:
-        return _one(field, rules, definitions)
-    made: Schema = {"type": "array", "items": _one(field, rules.repeated.items, definitions)}
+        return _one(field, rules, scope)
+    made: Schema = {"type": "array", "items": _one(field, rules.repeated.items, scope)}
     if rules.repeated.HasField("max_items"):
         made["maxItems"] = rules.repeated.max_items
     if rules.repeated.unique:
@@ -86,9 +98,9 @@ def _field(field: FieldDescriptor, definitions: dict[str, Schema]) -> Schema:
     return made
 
 
-def _one(field: FieldDescriptor, rules: Any, definitions: dict[str, Schema]) -> Schema:
+def _one(field: FieldDescriptor, rules: Any, scope: _Scope) -> Schema:
     if field.message_type is not None:
-        return _part(field.message_type, definitions)
+        return _part(field.message_type, scope.within(field))
     if field.full_name in spelling.PAYLOADS:
         return {}
     if field.enum_type is not None:
@@ -97,7 +109,7 @@ def _one(field: FieldDescriptor, rules: Any, definitions: dict[str, Schema]) -> 
         case FieldDescriptor.CPPTYPE_BOOL:
             return {"type": "boolean"}
         case FieldDescriptor.CPPTYPE_STRING:
-            made = _text(rules.string)
+            made = {"type": "string"} if scope.has_parameters else _text(rules.string)
             is_json = field.full_name in spelling.JSON_TEXTS
             return {"anyOf": [made, {"type": ["object", "array"]}]} if is_json else made
         case FieldDescriptor.CPPTYPE_DOUBLE:
@@ -108,18 +120,19 @@ def _one(field: FieldDescriptor, rules: Any, definitions: dict[str, Schema]) -> 
             return {"type": "integer", **_bounds(rules.int32)}
 
 
-def _part(kind: Any, definitions: dict[str, Schema]) -> Schema:
+def _part(kind: Any, scope: _Scope) -> Schema:
     name = kind.full_name
     if name in _COMMON:
         return dict(_COMMON[name])
-    if kind.name not in definitions:
-        definitions[kind.name] = {}
-        whole = _message(kind, definitions)
+    key = f"{kind.name}{'WithParameters' if scope.has_parameters else ''}"
+    if key not in scope.definitions:
+        scope.definitions[key] = {}
+        whole = _message(kind, scope)
         main = spelling.MAIN.get(name)
         if main is not None:
             whole = {"anyOf": [whole["properties"][main], whole]}
-        definitions[kind.name] = whole
-    return {"$ref": f"#/$defs/{kind.name}"}
+        scope.definitions[key] = whole
+    return {"$ref": f"#/$defs/{key}"}
 
 
 def _text(rules: Any) -> Schema:
