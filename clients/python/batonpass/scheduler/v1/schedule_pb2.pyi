@@ -683,7 +683,7 @@ class Schedule(_message.Message):
     invalid_reason: _builtins.str
     """What is wrong with it, in words: a specification that this version cannot read. Empty when all is well. Output only."""
     max_runs: _builtins.int
-    """Most fires that reach the queue; after them it is disabled. Runs by hand and backfills do not count. 0 to 1,000,000,000, default 0: no limit."""
+    """Most fires that reach the queue; after them it is disabled, and what comes due while the last ones are on their way ends PAUSED. Runs by hand and backfills do not count. 0 to 1,000,000,000, default 0: no limit."""
     gap_policy: Global___GapPolicy.ValueType
     """What a clock that is set forward does. Default AUTO."""
     fold_policy: Global___FoldPolicy.ValueType
@@ -691,7 +691,7 @@ class Schedule(_message.Message):
     calendar_disposition: Global___CalendarDisposition.ValueType
     """What becomes of a closed instant. Default SKIP."""
     pause_on_failure: _builtins.int
-    """Disables the schedule when so many of its tasks in a row failed for good. 0 to 1,000, default 0: never."""
+    """Disables the schedule when so many of its tasks in a row failed for good; runs by hand and backfills do not count. 0 to 1,000, default 0: never."""
     @_builtins.property
     def specs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduleSpec]:
         """When: every instant that any of them yields, equal ones once. 1 to 20; an event stands alone. At least one, unless `source` is given."""
@@ -878,11 +878,11 @@ class ScheduleStats(_message.Message):
     fire_count: _builtins.int
     """Instants, events and manual runs it came due for."""
     failures_in_row: _builtins.int
-    """Tasks that failed for good since the last success."""
+    """Tasks that failed for good since the last success, those of runs by hand and backfills apart."""
     run_count: _builtins.int
     """Fires that reached the queue, runs by hand and backfills apart."""
     overdue: _builtins.bool
-    """Whether its next fire lies more than 10 s in the past."""
+    """Whether its due time lies in the past by more than the service's tolerance, 10 s by default."""
     @_builtins.property
     def average_duration(self) -> _duration_pb2.Duration:
         """Mean duration of the successes. Unset before the first."""

@@ -393,7 +393,7 @@ class EnableScheduleRequest(_message.Message):
     note: _builtins.str
     """Why, for the record. At most 500 characters. Empty when nothing changes: note and actor stay as they are."""
     backfill: _builtins.bool
-    """Asks for a backfill of the instants that it covered while disabled, with the defaults of CreateBackfill."""
+    """Asks for a backfill of the instants that it covered while disabled, since it was last changed, with the defaults of CreateBackfill."""
     def __init__(
         self,
         *,
@@ -768,7 +768,7 @@ class GetScheduleStatsResponse(_message.Message):
     pending_fires: _builtins.int
     """Fires that wait for the queue's verdict."""
     overdue: _builtins.int
-    """Enabled schedules whose next fire lies more than 10 s in the past."""
+    """Enabled schedules whose due time lies in the past by more than the service's tolerance, 10 s by default."""
     @_builtins.property
     def stats(self) -> _schedule_pb2.ScheduleStats:
         """What their tasks did, added up."""

@@ -181,7 +181,7 @@ class ScheduleServiceServicer:
 
     def EnableSchedule(self, request, context):
         """Lets a disabled schedule fire again, from now on. Instants that it covered while disabled end PAUSED.
-        Repeating it is safe. Errors: `NOT_FOUND`.
+        Repeating it is safe. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` when `max_runs` leaves it no run; `INVALID_ARGUMENT` for a backfill of more than 1,000,000 instants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

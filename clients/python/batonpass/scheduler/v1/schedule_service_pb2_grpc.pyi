@@ -69,7 +69,7 @@ class ScheduleServiceStub:
     """
     EnableSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.EnableScheduleRequest, _schedule_service_pb2.EnableScheduleResponse]
     """Lets a disabled schedule fire again, from now on. Instants that it covered while disabled end PAUSED.
-    Repeating it is safe. Errors: `NOT_FOUND`.
+    Repeating it is safe. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` when `max_runs` leaves it no run; `INVALID_ARGUMENT` for a backfill of more than 1,000,000 instants.
     """
     DisableSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.DisableScheduleRequest, _schedule_service_pb2.DisableScheduleResponse]
     """Stops a schedule from firing by time or event. `RunSchedule` still works; tasks in the queue stay.
@@ -140,7 +140,7 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     """
     EnableSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.EnableScheduleRequest, _schedule_service_pb2.EnableScheduleResponse]  # type: ignore[assignment]
     """Lets a disabled schedule fire again, from now on. Instants that it covered while disabled end PAUSED.
-    Repeating it is safe. Errors: `NOT_FOUND`.
+    Repeating it is safe. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` when `max_runs` leaves it no run; `INVALID_ARGUMENT` for a backfill of more than 1,000,000 instants.
     """
     DisableSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.DisableScheduleRequest, _schedule_service_pb2.DisableScheduleResponse]  # type: ignore[assignment]
     """Stops a schedule from firing by time or event. `RunSchedule` still works; tasks in the queue stay.
@@ -250,7 +250,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.EnableScheduleResponse, _abc.Awaitable[_schedule_service_pb2.EnableScheduleResponse]]:
         """Lets a disabled schedule fire again, from now on. Instants that it covered while disabled end PAUSED.
-        Repeating it is safe. Errors: `NOT_FOUND`.
+        Repeating it is safe. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` when `max_runs` leaves it no run; `INVALID_ARGUMENT` for a backfill of more than 1,000,000 instants.
         """
 
     @_abc_1.abstractmethod

@@ -476,7 +476,7 @@ export type Schedule = Message<"batonpass.scheduler.v1.Schedule"> & {
   endTime?: Timestamp;
 
   /**
-   * Most fires that reach the queue; after them it is disabled. Runs by hand and backfills do not count. 0 to 1,000,000,000, default 0: no limit.
+   * Most fires that reach the queue; after them it is disabled, and what comes due while the last ones are on their way ends PAUSED. Runs by hand and backfills do not count. 0 to 1,000,000,000, default 0: no limit.
    *
    * @generated from field: int64 max_runs = 20;
    */
@@ -532,7 +532,7 @@ export type Schedule = Message<"batonpass.scheduler.v1.Schedule"> & {
   spread?: Duration;
 
   /**
-   * Disables the schedule when so many of its tasks in a row failed for good. 0 to 1,000, default 0: never.
+   * Disables the schedule when so many of its tasks in a row failed for good; runs by hand and backfills do not count. 0 to 1,000, default 0: never.
    *
    * @generated from field: int32 pause_on_failure = 28;
    */
@@ -645,7 +645,7 @@ export type ScheduleStats = Message<"batonpass.scheduler.v1.ScheduleStats"> & {
   fireCount: bigint;
 
   /**
-   * Tasks that failed for good since the last success.
+   * Tasks that failed for good since the last success, those of runs by hand and backfills apart.
    *
    * @generated from field: int32 failures_in_row = 7;
    */
@@ -659,7 +659,7 @@ export type ScheduleStats = Message<"batonpass.scheduler.v1.ScheduleStats"> & {
   runCount: bigint;
 
   /**
-   * Whether its next fire lies more than 10 s in the past.
+   * Whether its due time lies in the past by more than the service's tolerance, 10 s by default.
    *
    * @generated from field: bool overdue = 9;
    */

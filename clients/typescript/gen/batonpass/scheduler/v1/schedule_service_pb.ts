@@ -370,7 +370,7 @@ export type EnableScheduleRequest = Message<"batonpass.scheduler.v1.EnableSchedu
   note: string;
 
   /**
-   * Asks for a backfill of the instants that it covered while disabled, with the defaults of CreateBackfill.
+   * Asks for a backfill of the instants that it covered while disabled, since it was last changed, with the defaults of CreateBackfill.
    *
    * @generated from field: bool backfill = 3;
    */
@@ -783,7 +783,7 @@ export type GetScheduleStatsResponse = Message<"batonpass.scheduler.v1.GetSchedu
   pendingFires: bigint;
 
   /**
-   * Enabled schedules whose next fire lies more than 10 s in the past.
+   * Enabled schedules whose due time lies in the past by more than the service's tolerance, 10 s by default.
    *
    * @generated from field: int64 overdue = 5;
    */
@@ -1038,7 +1038,7 @@ export const ScheduleService: GenService<{
   },
   /**
    * Lets a disabled schedule fire again, from now on. Instants that it covered while disabled end PAUSED.
-   * Repeating it is safe. Errors: `NOT_FOUND`.
+   * Repeating it is safe. Errors: `NOT_FOUND`; `FAILED_PRECONDITION` when `max_runs` leaves it no run; `INVALID_ARGUMENT` for a backfill of more than 1,000,000 instants.
    *
    * @generated from rpc batonpass.scheduler.v1.ScheduleService.EnableSchedule
    */
