@@ -1,9 +1,12 @@
 """`batonpass calendar`: what each verb asks and shows."""
 
+import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
+from batonpass.cli.calendar_import import end
 from batonpass.scheduler.v1 import calendar_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
@@ -236,3 +239,113 @@ def test_a_zone_that_is_not_known_here_leaves_utc(services: FakeServices, batonp
 
 def test_a_calendar_that_covers_nothing_says_so(batonpass: CommandLine) -> None:
     assert batonpass("calendar", "periods", "nights").stdout == "It covers nothing within ten years.\n"
+
+
+AGENDA = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:test
+X-WR-TIMEZONE:Asia/Tokyo
+BEGIN:VEVENT
+UID:1
+SUMMARY:Closed
+DTSTART;VALUE=DATE:20200101
+RRULE:FREQ=MONTHLY
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.fixture
+def agenda(tmp_path: Path) -> str:
+    (tmp_path / "agenda.ics").write_text(AGENDA)
+    return str(tmp_path / "agenda.ics")
+
+
+def echo_created(request: pb.CreateCalendarRequest) -> pb.CreateCalendarResponse:
+    return pb.CreateCalendarResponse(calendar=request.calendar)
+
+
+def echo_updated(request: pb.UpdateCalendarRequest) -> pb.UpdateCalendarResponse:
+    return pb.UpdateCalendarResponse(calendar=request.calendar, moved_schedules=2)
+
+
+def test_import_creates_a_calendar_of_the_events_to_come(
+    services: FakeServices, batonpass: CommandLine, agenda: str
+) -> None:
+    services.answer("GetCalendar", Refusal(grpc.StatusCode.NOT_FOUND, "none", reason="CALENDAR_NOT_FOUND"))
+    services.answer("CreateCalendar", echo_created)
+    said = batonpass("calendar", "import", "agenda", agenda, "--horizon", "1y").stdout
+    sent = services.request("CreateCalendar").calendar
+    assert (sent.calendar_id, sent.time_zone) == ("agenda", "Asia/Tokyo")
+    assert 12 <= len(sent.periods) <= 13
+    assert said.startswith(f"Created agenda with {len(sent.periods)} periods until ")
+    assert services.requests("UpdateCalendar") == []
+
+
+def test_import_puts_the_events_in_place_of_the_periods_and_leaves_the_rest(
+    services: FakeServices, batonpass: CommandLine, agenda: str
+) -> None:
+    current = pb.Calendar()
+    current.CopyFrom(STORED)
+    current.periods.add(from_time=NOW, until_time=NOW, name="Old")
+    services.answer("GetCalendar", pb.GetCalendarResponse(calendar=current))
+    services.answer("UpdateCalendar", echo_updated)
+    words = ("calendar", "import", "nights", agenda, "--until", "2999-01-01T00:00:00Z")
+    assert "more than 2000 events" in batonpass(*words, expect=2).stderr
+    assert services.requests("UpdateCalendar") == []
+    said = batonpass("calendar", "import", "nights", agenda, "--horizon", "62d").stdout
+    assert said.endswith("2 schedules moved.\n")
+    request = services.request("UpdateCalendar")
+    assert request.version == 3
+    assert {period.name for period in request.calendar.periods} == {"Closed"}
+    del request.calendar.periods[:]
+    assert request.calendar == STORED
+
+
+def test_import_reads_stdin_and_a_zone_that_is_given(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer("UpdateCalendar", echo_updated)
+    zone = ("--time-zone", "America/New_York", "-o", "json")
+    result = batonpass("calendar", "import", "nights", "-", *zone, input=AGENDA)
+    assert '"created": false' in result.stdout
+    sent = services.request("UpdateCalendar").calendar
+    assert sent.time_zone == "America/New_York"
+    assert {period.from_time.ToDatetime().hour for period in sent.periods} == {4, 5}
+
+
+def test_import_without_its_packages_says_what_to_install(
+    services: FakeServices, batonpass: CommandLine, agenda: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "batonpass.cli.files.agenda", raising=False)
+    monkeypatch.setitem(sys.modules, "recurring_ical_events", None)
+    said = batonpass("calendar", "import", "x", agenda, expect=2).stderr
+    assert "Next: pip install 'batonpass[ics]'" in said
+    assert services.calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere.ics",), "cannot read nowhere.ics"),
+        (("-",), "- cannot be taken over: there is no VCALENDAR in it"),
+        (("-", "--until", "soon"), "'soon' is no time"),
+    ],
+)
+def test_an_import_of_nothing_changes_nothing(
+    services: FakeServices, batonpass: CommandLine, words: tuple[str, ...], said: str
+) -> None:
+    assert said in batonpass("calendar", "import", "nights", *words, expect=2).stderr
+    assert services.calls == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2y", making.NOON + timedelta(days=732)),
+        ("90d", making.NOON + timedelta(days=90)),
+        ("+1h30m", making.NOON + timedelta(minutes=90)),
+        (LATER, making.NOON + timedelta(days=1)),
+        ("now", making.NOON),
+    ],
+)
+def test_the_horizon_is_a_time_or_how_far_ahead(text: str, expected: datetime) -> None:
+    assert end(text, making.NOON) == expected

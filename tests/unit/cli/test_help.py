@@ -18,6 +18,8 @@ from tests.unit.cli.conftest import CommandLine
 PROMISED = """
 schedule create, schedule list, schedule get, schedule update, schedule delete, schedule enable,
 schedule disable, schedule queue, schedule stats, schedule fires, schedule preview, schedule explain,
+calendar create, calendar get, calendar list, calendar update, calendar delete, calendar periods,
+calendar import,
 template put, template get, template list, template delete, template upgrade,
 apply, diff, export, delete, import crontab, schema,
 event trigger, process, stats,

@@ -7,6 +7,7 @@ import click
 
 from batonpass.cli import calendar_options as options
 from batonpass.cli import flags
+from batonpass.cli.calendar_import import import_ics
 from batonpass.cli.failure import Failure
 from batonpass.cli.pages import listed
 from batonpass.cli.records import calendar as records
@@ -128,3 +129,6 @@ def periods(session: Session, calendar_id: str, since: datetime | None, count: i
         request.from_time.FromDatetime(since)
     reply = session.calendars.ListCalendarPeriods(request)
     session.show(records.coming(found, reply.periods), views.periods)
+
+
+calendar.add_command(import_ics)

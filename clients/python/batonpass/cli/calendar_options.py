@@ -82,16 +82,16 @@ _COVERED: Final = (
 )
 
 _HELD: Final = (
-    click.option("--blackout", is_flag=True, help="While it lasts, the queue starts nothing; or only not:"),
-    click.option("--queue", metavar="NAME", help="... the tasks of this named queue."),
+    click.option("--blackout", is_flag=True, help="While it lasts, the queue starts nothing."),
+    click.option("--queue", metavar="NAME", help="Hold only tasks of this named queue."),
     click.option(
-        "--handler", metavar="HANDLER", help="... the tasks with this handler: name:report, shell or http."
+        "--handler", metavar="HANDLER", help="Hold only tasks with this handler: name:report, shell or http."
     ),
     click.option(
         "--allow-priority",
         type=flags.INT32,
         metavar="N",
-        help="... tasks below this priority, 1 to 10; others start all the same.",
+        help="Hold no tasks of this priority (1 to 10) or above.",
     ),
 )
 

@@ -14,15 +14,14 @@ _MOST: Final = 10
 """Most dates and periods of one calendar that people are shown."""
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """`1 window`, `2 windows`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _covers(record: Record) -> str | None:
     """What is in it, in short: `2 dates, 1 window, DE-BY`."""
-    counts = [
-        _count(len(record[name]), name[:-1]) for name in ("dates", "windows", "periods") if record[name]
-    ]
+    counts = [count(len(record[name]), name[:-1]) for name in ("dates", "windows", "periods") if record[name]]
     return ", ".join([*counts, *record["holidays"]]) or None
 
 
@@ -60,7 +59,7 @@ def calendar(record: Record) -> "Iterable[RenderableType]":
     several = {
         "dates": _first(record["dates"]),
         "windows": "; ".join(windows),
-        "periods": _count(len(periods), "period") if periods else None,
+        "periods": count(len(periods), "period") if periods else None,
         "blackout": _holds(record),
     }
     shown = {**record, **several}
@@ -76,7 +75,7 @@ def updated(record: Record) -> "Iterable[RenderableType]":
     """A calendar after a change."""
     moved = record["moved_schedules"]
     yield from calendar({name: value for name, value in record.items() if name != "moved_schedules"})
-    yield f"{_count(moved, 'schedule')} will come due at another time."
+    yield f"{count(moved, 'schedule')} will come due at another time."
 
 
 def _first(dates: list[str]) -> str:
