@@ -244,7 +244,6 @@ class ScheduleService(ScheduleServiceServicer):
         """Documented in schedule_service.proto."""
         return pb.AwaitHandoverResponse(settled=await self._awaiting.handover(current_caller()))
 
-
     async def _checked(self, request: pb.CreateScheduleRequest) -> Creation | ServiceError:
         """One item of a batch, or what is wrong with it."""
         try:
