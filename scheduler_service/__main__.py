@@ -17,11 +17,13 @@ from datetime import timedelta
 from typing import Final
 
 from batonpass.scheduler.v1.backfill_service_pb2_grpc import add_BackfillServiceServicer_to_server
+from batonpass.scheduler.v1.calendar_service_pb2_grpc import add_CalendarServiceServicer_to_server
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 from batonpass.scheduler.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 
 from scheduler_service.api.backfill_service import BackfillService
+from scheduler_service.api.calendar_service import CalendarService
 from scheduler_service.api.creation import Makings
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
@@ -29,6 +31,8 @@ from scheduler_service.api.template_service import TemplateService
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.backfilling import BackfillLoop
 from scheduler_service.app.backfills import Backfills
+from scheduler_service.app.blackouts import Blackouts
+from scheduler_service.app.calendars import Calendars
 from scheduler_service.app.creating import Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.event_log import EventLog
@@ -132,6 +136,7 @@ class Scheduler:
         settling = Settling(database, outbox, window, clock, signals, metrics)
         backfilling = BackfillLoop(database, clock, signals, metrics)
         outcomes = OutcomeFollower(database, self._locks, queue, clock, signals, metrics)
+        blackouts = Blackouts(database, queue, clock, metrics)
         maintenance = Maintenance(database, clock, signals, metrics)
         zone_rules = ZoneRules(database, clock, signals, metrics)
         watchdog = Watchdog(database, clock, signals, metrics, self._settings.overdue_after)
@@ -142,6 +147,7 @@ class Scheduler:
             Loop("backfills", backfilling.step, POLL, signals.backfills),
             Loop("verdicts", settling.step, POLL, signals.verdicts),
             Loop("outcomes", outcomes.step, POLL, signals.triggers),
+            Loop("blackouts", blackouts.step, POLL, signals.blackouts),
             Loop("maintenance", maintenance.step, HOUSEKEEPING),
             Loop("time zones", zone_rules.step, HOUSEKEEPING),
             Loop("watchdog", watchdog.step, WATCH),
@@ -157,6 +163,7 @@ class Scheduler:
         tolerance = self._settings.overdue_after
         schedules = Schedules(database, clock, signals, self._metrics, tolerance)
         templates = Templates(database, clock, signals, self._metrics)
+        calendars = Calendars(database, clock, signals, self._metrics)
         server = RpcServer(metrics=registry, translate=old_schema(OLD_SCHEMA))
         server.add(
             add_ScheduleServiceServicer_to_server,
@@ -164,13 +171,14 @@ class Scheduler:
                 Creator(database, clock, signals),
                 schedules,
                 Ledger(database, clock, tolerance),
-                Preview(schedules, clock),
+                Preview(schedules, calendars, clock),
                 Awaiting(database, clock, signals),
                 Makings(templates),
             ),
         )
         backfills = BackfillService(Backfills(database, clock, signals))
         server.add(add_BackfillServiceServicer_to_server, backfills)
+        server.add(add_CalendarServiceServicer_to_server, CalendarService(calendars))
         server.add(add_TemplateServiceServicer_to_server, TemplateService(templates))
         replays = Replays(database, clock, signals, self._metrics)
         events = EventService(self._publisher, EventLog(database, clock), replays, clock)

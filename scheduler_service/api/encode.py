@@ -175,6 +175,9 @@ def previewed(value: Previewed) -> service_pb2.PreviewedFire:
     message = service_pb2.PreviewedFire(local_time=value.local_time, utc_offset=value.utc_offset)
     message.time.FromDatetime(value.instant)
     message.due_time.FromDatetime(value.due_at)
+    message.disposition = int(value.disposition)  # type: ignore[assignment]
+    message.detail = value.detail
+    _set(message.held_until, value.held_until)
     return message
 
 

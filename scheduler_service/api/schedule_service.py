@@ -9,17 +9,16 @@ from typing import Any, TypeAlias
 from batonpass.scheduler.v1 import schedule_pb2
 from batonpass.scheduler.v1 import schedule_service_pb2 as pb
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import ScheduleServiceServicer
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler_service.api import decode, encode, masks
 from scheduler_service.api.creation import Makings
 from scheduler_service.api.texts import refuse_nul
+from scheduler_service.app import due_task
 from scheduler_service.app.awaiting import Awaiting
 from scheduler_service.app.creating import Answer, Creation, Creator
 from scheduler_service.app.ledger import Ledger
 from scheduler_service.app.preview import Preview
 from scheduler_service.app.schedules import Schedules
-from scheduler_service.domain.daylight import is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.overlap import Overlap
@@ -190,11 +189,14 @@ class ScheduleService(ScheduleServiceServicer):
         """Documented in schedule_service.proto."""
         refuse_nul(request)
         count = request.count or DEFAULT_PREVIEW
-        after = _reachable(request.from_time, "from_time") if request.HasField("from_time") else None
+        after = decode.reachable(request.from_time, "from_time") if request.HasField("from_time") else None
         if request.HasField("draft"):
             with _paths_below("draft."):
                 timing = decode.timing(_checked_draft(request.draft))
-                found = self._preview.of_timing(timing, request.draft.schedule_id, after, count)
+                work = due_task.work(request.draft.template)
+                found = await self._preview.of_timing(
+                    current_caller(), timing, work, request.draft.schedule_id, after, count
+                )
         else:
             found = await self._preview.of_schedule(current_caller(), request.schedule_id, after, count)
         return pb.PreviewScheduleResponse(
@@ -265,13 +267,6 @@ def _verdict(schedule_id: str, answer: Answer) -> pb.CreateVerdict:
         error=answer.message,
         reason=answer.reason,
     )
-
-
-def _reachable(stamp: Timestamp, field: str) -> datetime:
-    instant = decode.instant(stamp, field)
-    if not is_within_reach(instant):
-        raise InvalidSchedule(field, "must lie in the years 1970 to 8999")
-    return instant
 
 
 def _checked_draft(draft: schedule_pb2.Schedule) -> schedule_pb2.Schedule:

@@ -1,14 +1,19 @@
 """A fire as the queue gets it."""
 
 from datetime import datetime
+from typing import Final
 
 from batonpass.queue.v1 import intake_service_pb2 as intake
 from batonpass.queue.v1 import task_pb2
 from google.protobuf.message import DecodeError
 
+from scheduler_service.domain.blackouts import Work
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Schedule
+
+DEFAULT_PRIORITY: Final = 5
+DEFAULT_QUEUE: Final = "default"
 
 
 def encode(
@@ -42,6 +47,12 @@ def encode(
     if priority is not None:
         task.template.priority = priority
     return task.SerializeToString()
+
+
+def work(template: task_pb2.TaskTemplate) -> Work:
+    """What a blackout looks at, with the defaults that the queue applies."""
+    priority = template.priority if template.HasField("priority") else DEFAULT_PRIORITY
+    return Work(template.queue or DEFAULT_QUEUE, template.handler, priority)
 
 
 def template(stored: bytes) -> task_pb2.TaskTemplate:

@@ -59,6 +59,12 @@ class SchedulerMetrics:
             "Gatherings of events that should have fired more than 10 s ago",
             registry=registry,
         )
+        self.blackouts_told = Counter(
+            "batonpass_blackouts_told", "Times that the queue took the holds of a calendar", registry=registry
+        )
+        self.blackouts_untold = Counter(
+            "batonpass_blackouts_untold", "Times that it did not", registry=registry
+        )
         self.outcomes = Counter("batonpass_outcomes_applied", "Outcomes applied", registry=registry)
         self.outcomes_lost = Counter(
             "batonpass_outcome_gaps", "Times that outcomes were older than their retention", registry=registry

@@ -10,12 +10,17 @@ import grpc.aio
 from batonpass.queue.v1 import intake_service_pb2 as pb
 from batonpass.queue.v1.intake_service_pb2_grpc import IntakeServiceStub
 
+from scheduler_service.domain.calendar import Blackout, Calendar
+from scheduler_service.domain.time_set import Span
 from service_kit.errors import OutOfRange, Unavailable
 
 MOST_TASKS: Final = 500
 MOST_BYTES: Final = 900_000
 """Size of one message: the queue takes 1 MiB."""
 
+LONGEST_REASON: Final = 200
+
+UNARY_TIMEOUT: Final = timedelta(seconds=5)
 CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 WRITE_TIMEOUT: Final = timedelta(seconds=30)
 
@@ -48,6 +53,26 @@ class QueueClient:
     def due_tasks(self) -> "DueTaskStream":
         """A new hand-over stream."""
         return DueTaskStream(self._stub.StreamDueTasks())
+
+    async def set_holds(self, calendar: Calendar, version: int, periods: Sequence[Span]) -> None:
+        """Replaces what the queue holds for a blackout; none lifts it. Raises QueueUnavailable."""
+        blackout = calendar.definition.blackout or Blackout()
+        request = pb.SetHoldsRequest(
+            namespace=calendar.namespace, source=f"calendar/{calendar.calendar_id}", version=version
+        )
+        for start, until in periods:
+            hold = request.holds.add(
+                queue=blackout.queue,
+                handler=blackout.handler,
+                allow_priority=blackout.allow_priority,
+                reason=calendar.definition.description[:LONGEST_REASON],
+            )
+            hold.from_time.FromDatetime(start)
+            hold.until_time.FromDatetime(until)
+        try:
+            await self._stub.SetHolds(request, timeout=UNARY_TIMEOUT.total_seconds())
+        except grpc.RpcError as error:
+            raise _unavailable(error) from error
 
     def outcomes(self, cursor: str, *, all_tasks: bool, from_now: bool) -> "OutcomeStream":
         """Outcomes after `cursor`; from the end on with an empty one and `from_now`."""

@@ -27,6 +27,8 @@ class Signals:
         """A schedule may come due sooner than was known."""
         self.backfills = asyncio.Event()
         """A backfill was made."""
+        self.blackouts = asyncio.Event()
+        """A calendar was changed: the queue may have to know."""
         self.outbox = outbox or asyncio.Event()
         """There is something to hand over, or room for more of it."""
         self.triggers = triggers or asyncio.Event()

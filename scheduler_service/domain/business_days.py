@@ -68,13 +68,10 @@ class BusinessDays(Closing):
 
     def _between(self, after: datetime, until: datetime) -> list[datetime]:
         """Those that fire in (after, until], earliest first."""
-        low = max(self.after, self._back(after) if self.forward else after)
-        high = until if self.forward else self._ahead(until)
-        fired = {self._fires(instant) for instant in self._base(low, high)}
+        low = max(self.after, self.moves_since(after))
+        high = self.moves_until(until)
+        fired = {self.fate(instant) for instant in self._base(low, high)}
         return sorted(instant for instant in fired if instant is not None and after < instant <= until)
-
-    def _fires(self, instant: datetime) -> datetime | None:
-        return self.target(instant) if self.closure.is_closed(instant) else instant
 
     def _base(self, after: datetime, until: datetime) -> Iterator[datetime]:
         instant = self.base.next_after(after)
@@ -82,8 +79,10 @@ class BusinessDays(Closing):
             yield instant
             instant = self.base.next_after(instant)
 
-    def _back(self, instant: datetime) -> datetime:
+    def moves_since(self, instant: datetime) -> datetime:
         """What came by then was not moved beyond `instant`."""
+        if not self.forward:
+            return instant
         reached, limit = instant, instant - _REACH
         while reached > limit:
             closed = self.closure.closed.last_by(reached - TICK)
@@ -92,8 +91,10 @@ class BusinessDays(Closing):
             reached = closed.start
         return limit
 
-    def _ahead(self, instant: datetime) -> datetime:
-        """What comes after this is not moved back to `instant`."""
+    def moves_until(self, instant: datetime) -> datetime:
+        """What comes later is not moved back to `instant` or before."""
+        if self.forward:
+            return instant
         closed = self.closure.closed.at(instant)
         reached, limit = instant if closed is None else closed.until, instant + _REACH
         while reached < limit:

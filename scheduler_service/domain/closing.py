@@ -79,6 +79,18 @@ class Closing:
             return None
         return to
 
+    def fate(self, instant: datetime) -> datetime | None:
+        """When an instant of the timetable beneath fires; None for never."""
+        return self.target(instant) if self.closure.is_closed(instant) else instant
+
+    def moves_since(self, instant: datetime) -> datetime:
+        """What came by then was not moved beyond `instant`."""
+        return instant
+
+    def moves_until(self, instant: datetime) -> datetime:
+        """What comes later is not moved back to `instant` or before."""
+        return instant
+
     def settled(self, instant: datetime) -> Settled:
         """What becomes of the closed `instant`."""
         reason, to = self.closure.reason(instant).text, self.moved(instant)
@@ -109,6 +121,17 @@ class Closing:
         """The first closed instant later than `after` and before `next_fire`, which follows `after`."""
         instant = self.base.next_after(max(after, self.after))
         return instant if instant is not None and (next_fire is None or instant < next_fire) else None
+
+    def left_out(self, after: datetime) -> Iterator[datetime]:
+        """The closed instants later than `after`, earliest first; ends when ten years follow without any."""
+        instant = self.base.next_after(max(after, self.after))
+        while instant is not None:
+            if self.closure.is_closed(instant):
+                yield instant
+                instant = self.base.next_after(instant)
+            else:
+                following = self.closure.closed.next_after(instant)
+                instant = None if following is None else self.base.next_after(following.start - TICK)
 
     def _records(self, after: datetime, until: datetime) -> Iterator[Settled]:
         instant = self.base.next_after(max(after, self.after))

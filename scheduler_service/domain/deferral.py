@@ -19,6 +19,11 @@ class Deferral(Closing):
         """Said of one that is never open again."""
         return ", and not open again within ten years"
 
+    def moves_since(self, instant: datetime) -> datetime:
+        """Just before the stretch that is closed then."""
+        closed = self.closure.stretch(instant)
+        return instant if closed is None else closed.start - TICK
+
     def next_after(self, instant: datetime) -> datetime | None:
         """The first one that fires later than `instant`; None when there is none within ten years."""
         last = self.base.previous_at_or_before(instant)

@@ -17,6 +17,7 @@ ServiceError (service_kit.errors)
 |  `- EventReused            the same source and id of an event with another content
 |- FailedPrecondition
 |  |- CalendarInUse          schedules use it
+|  |- CalendarUsedWidely     more than one change may move
 |  `- RunsUsedUp             max_runs leaves none
 |- Aborted
 |  |- GenerationChanged
@@ -135,6 +136,18 @@ class CalendarInUse(FailedPrecondition):
         super().__init__(
             f"calendar {calendar_id!r} is used by schedules such as {named}; take it out of them first",
             metadata={"calendar_id": calendar_id, "schedules": named},
+        )
+
+
+class CalendarUsedWidely(FailedPrecondition):
+    """More schedules use it than one change may move."""
+
+    default_reason: ClassVar[str] = "CALENDAR_USED_WIDELY"
+
+    def __init__(self, calendar_id: str, most: int) -> None:
+        super().__init__(
+            f"more than {most} schedules use calendar {calendar_id!r}; spread them over several calendars",
+            metadata={"calendar_id": calendar_id, "most": str(most)},
         )
 
 

@@ -46,6 +46,8 @@ class FakeQueue(IntakeServiceServicer):
         self.kept_from = 0
         """Cursors before this one are too old."""
         self.watches: list[pb.WatchOutcomesRequest] = []
+        self.holds: dict[str, pb.SetHoldsRequest] = {}
+        """What is in force, by source."""
         self.address = ""
         self._server: RpcServer | None = None
         self._changed = asyncio.Condition()
@@ -104,6 +106,13 @@ class FakeQueue(IntakeServiceServicer):
             wanted = [outcome] if outcome.schedule_id or request.all_tasks else []
             for _ in range(1 + self.twice):
                 yield pb.WatchOutcomesResponse(outcomes=wanted, cursor=str(place))
+
+    async def SetHolds(self, request: pb.SetHoldsRequest, context: Any) -> pb.SetHoldsResponse:
+        stored = self.holds.setdefault(request.source, request)
+        if request.version > stored.version:
+            stored = self.holds[request.source] = request
+        await self._notify()
+        return pb.SetHoldsResponse(version=stored.version)
 
     def _take(self, task: pb.DueTask) -> pb.DueTaskVerdict:
         self.arrivals.append(task.task_id)

@@ -6,11 +6,13 @@ import grpc.aio
 import pytest
 from batonpass.options import CLIENT_OPTIONS
 from batonpass.scheduler.v1.backfill_service_pb2_grpc import add_BackfillServiceServicer_to_server
+from batonpass.scheduler.v1.calendar_service_pb2_grpc import add_CalendarServiceServicer_to_server
 from batonpass.scheduler.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from batonpass.scheduler.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
 from batonpass.scheduler.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 
 from scheduler_service.api.backfill_service import BackfillService
+from scheduler_service.api.calendar_service import CalendarService
 from scheduler_service.api.creation import Makings
 from scheduler_service.api.event_service import EventService
 from scheduler_service.api.schedule_service import ScheduleService
@@ -66,11 +68,12 @@ async def address(replica: Replica, clock: ManualClock) -> AsyncIterator[str]:
             replica.creator,
             schedules,
             replica.ledger,
-            Preview(schedules, clock),
+            Preview(schedules, replica.calendars, clock),
             awaiting,
             Makings(replica.templates),
         ),
     )
+    server.add(add_CalendarServiceServicer_to_server, CalendarService(replica.calendars))
     server.add(add_TemplateServiceServicer_to_server, TemplateService(replica.templates))
     server.add(add_BackfillServiceServicer_to_server, BackfillService(replica.backfills))
     events = EventService(replica.publisher, replica.event_log, replica.replays, clock)

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from scheduler_service.app.backfilling import BackfillLoop
 from scheduler_service.app.backfills import Backfills
+from scheduler_service.app.blackouts import Blackouts
+from scheduler_service.app.calendars import Calendars
 from scheduler_service.app.creating import Creation, Creator
 from scheduler_service.app.due import DueLoop
 from scheduler_service.app.event_log import EventLog
@@ -61,11 +63,12 @@ def definition(
     handler: str = "name:work",
     jitter: timedelta = timedelta(),
     spread: timedelta = timedelta(),
+    timing: dict[str, Any] | None = None,
     **more: Any,
 ) -> Definition:
     template = TaskTemplate(handler=handler, payload=payload)
     return Definition(
-        timing=Timing(specs=(spec,), time_zone=zone, jitter=jitter, spread=spread),
+        timing=Timing(specs=(spec,), time_zone=zone, jitter=jitter, spread=spread, **(timing or {})),
         template=template.SerializeToString(deterministic=True),
         has_payload=bool(payload),
         overlap=overlap,
@@ -98,6 +101,8 @@ class Replica:
         self.creator = Creator(database, clock, signals)
         self.schedules = Schedules(database, clock, signals, metrics)
         self.templates = Templates(database, clock, signals, metrics)
+        self.calendars = Calendars(database, clock, signals, metrics)
+        self.blackouts = Blackouts(database, queue, clock, metrics)
         self.ledger = Ledger(database, clock)
         self.publisher = Publisher(database, clock, signals, metrics)
         self.event_log = EventLog(database, clock)
