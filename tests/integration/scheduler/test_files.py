@@ -160,3 +160,32 @@ async def test_an_expression_is_explained(run: Run) -> None:
     assert "Monday to Friday" in first
     assert "Europe/Berlin" in first
     assert (blank, heading.split()[0], len(fires)) == ("", "TIME", 5)
+
+
+async def test_calendars_are_made_before_the_schedules_that_need_them(
+    run: Run, api: Api, tmp_path: Path
+) -> None:
+    file = EXAMPLES / "calendars.yaml"
+    assert list((await changes(run, "-f", str(file))).items()) == [
+        ("holidays", "create"),
+        ("payroll", "create"),
+    ]
+    assert set((await changes(run, "-f", str(file))).values()) == {"unchanged"}
+    exported = tmp_path / "exported.yaml"
+    exported.write_text(await run("export", "payroll"))
+    assert set((await changes(run, "-f", str(exported))).values()) == {"unchanged"}
+    edited = tmp_path / "edited.yaml"
+    edited.write_text(file.read_text().replace('"12-31"', '"12-30"'))
+    assert (await changes(run, "-f", str(edited)))["holidays"] == "update"
+    assert "12-30" in (await api.GetCalendar(calendar_id="holidays")).calendar.dates
+    await run("delete", "-f", str(file))
+    assert "absent calendar holidays" in await run("delete", "-f", str(file))
+
+
+async def test_a_schedule_of_an_unknown_calendar_keeps_all_from_being_applied(
+    run: Run, replica: Replica, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(SCHEDULES.read_text())
+    (tmp_path / "b.yaml").write_text((EXAMPLES / "calendars.yaml").read_text().split("---\n")[1])
+    await run("apply", "-f", str(tmp_path), expect=1)
+    assert await generations(replica) == {}
