@@ -1,6 +1,7 @@
 """The scenarios of the system that Batonpass replaces, through real processes and the command line."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,33 @@ def test_a_task_that_waits_long_passes_more_urgent_ones(stack: Stack, agent: Any
     assert journal.read_text().split()[0] == "patient"
     stack.cli("queue", "limits", "--max-tasks", "4")
     stack.cli("queue", "prevent-starvation", "--threshold", "30m")
+
+
+def test_blackout_holds_queued_work_until_it_is_lifted(stack: Stack, agent: Any) -> None:
+    """Only what it selects; urgent work goes on. Deleting the calendar releases the rest at once."""
+    now = datetime.now(UTC)
+    period = f"{now - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}/{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    stack.cli(
+        *("calendar", "create", "freeze", "--period", period, "--blackout"),
+        *("--queue", "frozen", "--allow-priority", "9"),
+    )
+    eventually(lambda: stack.cli("queue", "holds")["holds"], "the queue knows of the blackout")
+    for task_id, queue, priority in (("f1", "frozen", "5"), ("f2", "frozen", "9"), ("f3", "default", "5")):
+        stack.cli(
+            *("task", "enqueue", task_id, "--handler", "true", "--queue", queue, "--priority", priority)
+        )
+
+    eventually(
+        lambda: (
+            states(stack, queue="frozen")["f2"] == "SUCCEEDED" and task(stack, "f3")["state"] == "SUCCEEDED"
+        ),
+        "what is urgent or in another queue has run",
+    )
+    held = stack.cli("task", "get", "f1", "--queue", "frozen")
+    assert held["state"] == "WAITING"
+    assert "calendar/freeze" in held["waiting_reason"]
+
+    stack.cli("calendar", "delete", "freeze")
+    eventually(
+        lambda: states(stack, queue="frozen")["f1"] == "SUCCEEDED", "it runs when the blackout is lifted"
+    )
