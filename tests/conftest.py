@@ -11,7 +11,7 @@ from service_kit.migrate import runtime_role
 from service_kit.postgres import Database, engine
 from tests.support.postgres import PostgresForTests
 
-# The same examples in every fast run, so that a change is judged by its own effect; `--full` looks for new ones.
+# The same examples in every fast run, so that a change is judged by its own effect; `--full` tries new ones.
 settings.register_profile("fixed", derandomize=True)
 settings.register_profile("random", derandomize=False)
 settings.load_profile("fixed")

@@ -65,9 +65,9 @@ async def test_only_what_a_file_changes_is_changed(run: Run, replica: Replica, t
     assert "-  priority: 8\n+  priority: 9\n" in shown
     assert "-jitter: 30s\n+jitter: 45s\n" in shown
     done = await changes(run, "-f", str(edited))
-    assert {name for name, change in done.items() if change != "unchanged"} == {"backup-daily", "stock-sync"}
+    assert {name for name, change in done.items() if change != "unchanged"} == {"database-backup", "stock-sync"}
     assert await generations(replica) == {
-        "backup-daily": 2, "stock-sync": 2, "dump-orders": 1, "dump-customers": 1, "large-orders": 1,
+        "database-backup": 2, "stock-sync": 2, "dump-orders": 1, "dump-customers": 1, "large-orders": 1,
     }  # fmt: skip
 
 
@@ -92,7 +92,7 @@ async def test_prune_and_delete_take_away_what_files_do_not_have_or_have(
     fewer.write_text("---\n".join(SCHEDULES.read_text().split("---\n")[:4]))
     done = await changes(run, "-f", str(fewer), "--prune", "-l", "app=shop")
     assert {name for name, change in done.items() if change == "delete"} == {"dump-customers", "large-orders"}
-    assert set(await generations(replica)) == {"backup-daily", "stock-sync", "dump-orders"}
+    assert set(await generations(replica)) == {"database-backup", "stock-sync", "dump-orders"}
     await run("delete", "-f", str(SCHEDULES))
     assert await generations(replica) == {}
     assert await replica.query("SELECT count(*) FROM scheduler.schedule_templates") == 0
@@ -115,13 +115,13 @@ async def test_a_wrong_schedule_keeps_all_others_from_being_applied(
 async def test_a_change_in_between_is_not_undone(run: Run, api: Api, tmp_path: Path) -> None:
     """An operator's switch stays, as long as the file does not mention it."""
     await run("apply", "-f", str(SCHEDULES))
-    await api.DisableSchedule(schedule_id="backup-daily", note="disk is full")
+    await api.DisableSchedule(schedule_id="database-backup", note="disk is full")
     assert set((await changes(run, "-f", str(SCHEDULES))).values()) == {"unchanged"}
     shop = tmp_path / "shop.yaml"
-    name = "schedule_id: backup-daily"
+    name = "schedule_id: database-backup"
     shop.write_text(SCHEDULES.read_text().replace(name, f"{name}\ndisabled: false"))
-    assert (await changes(run, "-f", str(shop)))["backup-daily"] == "update"
-    assert not (await api.GetSchedule(schedule_id="backup-daily")).schedule.disabled
+    assert (await changes(run, "-f", str(shop)))["database-backup"] == "update"
+    assert not (await api.GetSchedule(schedule_id="database-backup")).schedule.disabled
 
 
 async def test_leaving_a_schedule_template_by_file(run: Run, api: Api, tmp_path: Path) -> None:
