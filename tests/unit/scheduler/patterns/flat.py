@@ -1,8 +1,8 @@
 """A second reading of content patterns: fields laid flat, combined by brute force. Shares no matching code.
 
-A document is a set of (path, scalar, place in each array of objects or arrays that it lies in). A pattern is
-met when each clause can be given a field of its path so that no two fields lie in different elements of one
-array, and when nothing that agrees with them has a path whose absence is demanded.
+A document is a set of (path, scalar, place in each array of objects that it lies in), where arrays in an array
+are one with it. A pattern is met when each clause can be given a field of its path so that no two fields lie in
+different objects of one array, and when nothing that agrees with them has a path whose absence is demanded.
 """
 
 from collections.abc import Iterator
@@ -25,13 +25,17 @@ def flatten(document: dict[str, Any]) -> list[Field]:
                 yield from walk(inner, (*path, name), places)
         elif isinstance(value, list):
             array = next(numbers)
-            for place, inner in enumerate(value):
-                is_nested = isinstance(inner, (dict, list))
-                yield from walk(inner, path, places | {array: place} if is_nested else places)
+            for place, inner in enumerate(spread(value)):
+                yield from walk(inner, path, places | {array: place} if isinstance(inner, dict) else places)
         else:
             yield Field(path, value, places)
 
     return list(walk(document, (), {}))
+
+
+def spread(value: Any) -> list[Any]:
+    """The elements of an array and of the arrays in it."""
+    return [each for inner in value for each in spread(inner)] if isinstance(value, list) else [value]
 
 
 Demand = tuple[tuple[str, ...], Any]
