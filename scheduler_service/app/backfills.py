@@ -31,7 +31,6 @@ from service_kit.clock import Clock
 from service_kit.postgres import AsyncConnection, Database
 from service_kit.uuids import uuid7
 
-DEFAULT_PRIORITY: Final = 5
 SHOWN: Final = 10
 """First instants that are shown."""
 
@@ -197,5 +196,4 @@ def _made(schedule: Schedule, wanted: Wanted, actor: str, now: datetime, backfil
 
 
 def _priority(schedule: Schedule) -> int:
-    template = due_task.template(schedule.definition.template)
-    return template.priority if template.HasField("priority") else DEFAULT_PRIORITY
+    return due_task.work(due_task.template(schedule.definition.template)).priority

@@ -14,7 +14,7 @@ from scheduler_service.domain.timetable import Timetable, timetable
 from scheduler_service.domain.timing import Closed, Timing
 from scheduler_service.domain.zones import zone
 
-_SAMPLE: Final = 1000
+_SAMPLE: Final = 100
 _SAMPLE_START: Final = datetime(2028, 1, 1, tzinfo=UTC)
 _MOVES: Final = (Closed.PREVIOUS_BUSINESS_DAY, Closed.NEXT_BUSINESS_DAY)
 

@@ -199,6 +199,19 @@ async def test_edit_that_takes_the_calendar_out_fires_from_then_on(
     await replica.calendars.delete(ANN, "c")
 
 
+async def test_instant_that_fired_before_an_edit_is_not_moved_by_the_calendar_that_it_brings(
+    replica: Replica, clock: ManualClock
+) -> None:
+    await replica.calendars.create(ANN, "c", closed((0, 4)))
+    once_a_day = CronSpec("0 1 * * *")
+    await replica.create("a", definition(once_a_day))
+    await pass_hours(replica, clock, 2)
+    timing = {"exclude_calendars": ("c",), "closed": Closed.DEFER_TO_END}
+    await replica.schedules.update(ANN, "a", lambda _: definition(once_a_day, timing=timing))
+    await pass_hours(replica, clock, 4)
+    assert told(await replica.fires("a")) == [("01:00", "PENDING", 1)]
+
+
 async def test_pause_covers_open_instants_and_leaves_closed_ones_to_the_calendar(
     replica: Replica, clock: ManualClock
 ) -> None:

@@ -55,7 +55,8 @@ def closing(
 
 
 def first(table: Timetable, after: str, count: int = 3) -> list[str]:
-    found, reached = [], instant(after)
+    found: list[str] = []
+    reached = instant(after)
     while len(found) < count and (following := table.next_after(reached)) is not None:
         found.append(f"{following:%m-%dT%H:%M}")
         reached = following
