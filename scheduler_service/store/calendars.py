@@ -60,6 +60,11 @@ async def with_calendars(connection: AsyncConnection, schedules: Iterable[Schedu
     ]
 
 
+async def as_locked(connection: AsyncConnection, rows: Iterable[Row]) -> list[Schedule]:
+    """Rows of schedules that this transaction has locked, with the runs and calendars that decide on them."""
+    return await with_calendars(connection, await with_runs(connection, [schedule_of(row) for row in rows]))
+
+
 async def name(
     connection: AsyncConnection, namespace: str, calendar_ids: Iterable[str]
 ) -> tuple[NamedRules, ...]:
@@ -165,4 +170,4 @@ async def lock_users(
     rows: list[Any] = await driver.fetch(
         SQL["lock_calendar_users"], calendar.namespace, calendar.calendar_id, after, limit
     )
-    return await with_calendars(connection, await with_runs(connection, [schedule_of(row) for row in rows]))
+    return await as_locked(connection, rows)

@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import tables
-from scheduler_service.store.calendars import with_calendars
+from scheduler_service.store.calendars import as_locked, with_calendars
 from scheduler_service.store.rows import schedule_of
-from scheduler_service.store.runs import with_runs
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
 
@@ -21,8 +20,7 @@ _SCHEDULES = tables.schedules
 async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[Schedule]:
     """At most `limit` due schedules, earliest first, locked; what others have locked is passed over."""
     driver = await raw(connection)
-    claimed = [schedule_of(row) for row in await driver.fetch(SQL["claim_due"], now, limit)]
-    return await with_calendars(connection, await with_runs(connection, claimed))
+    return await as_locked(connection, await driver.fetch(SQL["claim_due"], now, limit))
 
 
 async def advance(

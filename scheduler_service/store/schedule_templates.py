@@ -19,8 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.domain.schedule_template import Parameter, ScheduleTemplate, TemplateText
 from scheduler_service.store import tables
-from scheduler_service.store.calendars import with_calendars
-from scheduler_service.store.rows import schedule_of
+from scheduler_service.store.calendars import as_locked
 
 _TEMPLATES = tables.schedule_templates
 _SCHEDULES = tables.schedules
@@ -109,8 +108,8 @@ async def lock_users(
     query = select(_SCHEDULES).where(_made_of(namespace, template_id)).order_by(_USED.schedule_id)
     if version:
         query = query.where(_USED.source_version == version)
-    rows = (await connection.execute(query.limit(limit).with_for_update())).mappings()
-    return await with_calendars(connection, [schedule_of(row) for row in rows])
+    rows = (await connection.execute(query.limit(limit).with_for_update(key_share=True))).mappings()
+    return await as_locked(connection, rows)
 
 
 def _counted() -> Select[Any]:

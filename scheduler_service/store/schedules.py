@@ -22,9 +22,8 @@ from scheduler_service.domain.events import OUTCOME_TYPES
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import backfills, gatherings, tables
-from scheduler_service.store.calendars import with_calendars
+from scheduler_service.store.calendars import as_locked, with_calendars
 from scheduler_service.store.rows import columns_of, labels_text, schedule_of
-from scheduler_service.store.runs import with_runs
 from scheduler_service.store.sources import source_is_there
 from scheduler_service.store.statements import SQL
 from service_kit.postgres import raw
@@ -64,7 +63,7 @@ async def lock(connection: AsyncConnection, namespace: str, schedule_id: str) ->
     row = await driver.fetchrow(SQL["lock_schedule"], namespace, schedule_id)
     if row is None:
         return None
-    (locked,) = await with_calendars(connection, await with_runs(connection, [schedule_of(row)]))
+    (locked,) = await as_locked(connection, [row])
     return locked
 
 

@@ -1,6 +1,7 @@
 """Schedule templates: versions, schedules made of them, and moves from version to version."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from batonpass.scheduler.v1 import template_service_pb2 as template_pb
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from scheduler_service.app import templates
+from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.schedule_template import ScheduleTemplate
+from service_kit.clock import ManualClock
 from tests.integration.scheduler.calls import (
     ABORTED,
     EXISTS,
@@ -314,3 +317,19 @@ async def test_an_upgrade_of_too_many_schedules_is_refused(api: Api, monkeypatch
     assert refusal.reason == "UPGRADE_REFUSED"
     done = await api.UpgradeSchedules(template_id="nightly", from_version=2, to_version=1)
     assert [each.schedule_id for each in done.upgrades] == ["c"]
+
+
+async def test_an_upgrade_counts_the_runs_that_are_on_their_way(
+    api: Api, replica: Replica, clock: ManualClock
+) -> None:
+    body = pb.Schedule(specs=[cron("* * * * *")], template=TaskTemplate(handler="dump ${table}"), max_runs=1)
+    await put(api, body=body)
+    await api.CreateSchedule(schedule=made("a"))
+    clock.advance(timedelta(minutes=1))
+    await replica.fire_due()
+    clock.advance(timedelta(minutes=1))
+    body.template.handler = "dump2 ${table}"
+    await put(api, body=body)
+    assert (await api.UpgradeSchedules(template_id="nightly")).changed == 1
+    dispositions = [fire.disposition for fire in await replica.fires("a")]
+    assert dispositions == [Disposition.PENDING, Disposition.PAUSED]
