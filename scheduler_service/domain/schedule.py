@@ -154,7 +154,10 @@ class Schedule:
 
     def seen(self, now: datetime, tolerance: timedelta) -> "Schedule":
         """With the answer whether it is overdue at `now`."""
-        overdue = self.due_at is not None and now - self.due_at > tolerance
+        if self.due_at is None or self.next_fire is None:
+            return self
+        # It may be due only for the record of a closed instant, and not to fire.
+        overdue = now - max(self.due_at, self.next_fire) > tolerance
         return replace(self, stats=replace(self.stats, overdue=True)) if overdue else self
 
     @property

@@ -1,4 +1,4 @@
--- Schedules that should have fired.
+-- Schedules that should have fired. One that is due only for the record of a closed instant is none of them.
 
 -- name: unannounced
 -- $1 due before, $2 source, $3 type, $4 limit. Where somebody listens and the event that says so is not there
@@ -8,10 +8,10 @@ WITH listening AS MATERIALIZED (
     WHERE enabled AND event_type IS NOT NULL AND event_type = $3
 ), late AS (
     SELECT namespace, schedule_id, incarnation, next_fire, due_at FROM scheduler.schedules
-    WHERE due_at < $1 AND due_at IS NOT NULL AND invalid_reason = ''
+    WHERE due_at < $1 AND due_at IS NOT NULL AND next_fire < $1 AND invalid_reason = ''
     UNION ALL
     SELECT namespace, schedule_id, incarnation, next_fire, due_at FROM scheduler.schedules
-    WHERE due_at < $1 AND invalid_reason <> ''
+    WHERE due_at < $1 AND next_fire < $1 AND invalid_reason <> ''
 )
 SELECT late.* FROM late JOIN listening USING (namespace)
 WHERE NOT EXISTS (
@@ -26,7 +26,8 @@ LIMIT $4
 -- name: count_overdue
 -- $1 due before.
 SELECT (
-    SELECT count(*) FROM scheduler.schedules WHERE due_at < $1 AND due_at IS NOT NULL AND invalid_reason = ''
+    SELECT count(*) FROM scheduler.schedules
+    WHERE due_at < $1 AND due_at IS NOT NULL AND next_fire < $1 AND invalid_reason = ''
 ) + (
-    SELECT count(*) FROM scheduler.schedules WHERE due_at < $1 AND invalid_reason <> ''
+    SELECT count(*) FROM scheduler.schedules WHERE due_at < $1 AND next_fire < $1 AND invalid_reason <> ''
 )

@@ -49,7 +49,9 @@ def _sums(namespace: str, schedule_id: str | None, overdue_before: datetime) -> 
     query: Any = select(
         func.count().label("schedules"),
         func.count().filter(_SCHEDULES.c.enabled).label("enabled"),
-        func.count().filter(_SCHEDULES.c.due_at < overdue_before).label("overdue"),
+        func.count()
+        .filter(_SCHEDULES.c.due_at < overdue_before, _SCHEDULES.c.next_fire < overdue_before)
+        .label("overdue"),
         func.min(_SCHEDULES.c.next_fire).label("next_fire"),
         func.sum(_SCHEDULES.c.fire_count).label("fire_count"),
         func.max(_STATS.c.last_execute_at).label("last_execute_at"),

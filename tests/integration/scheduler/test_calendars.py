@@ -164,6 +164,24 @@ async def test_change_and_firing_side_by_side_settle_each_instant_once(
         assert instants == [at("00:00") + hour * HOUR for hour in range(1, 9)]
 
 
+async def test_schedule_that_waits_only_for_the_record_of_a_closed_instant_is_not_overdue(
+    replica: Replica, clock: ManualClock
+) -> None:
+    """Nothing of it is to fire, also when the record is late."""
+    await replica.calendars.create(ANN, "c", closed((0, 100)))
+    await hourly(replica)
+    once = {"exclude_calendars": ("c",), "end": at("20:00")}
+    await replica.create("never", definition(HOURLY, timing=once))
+    clock.advance(3 * HOUR)
+    for schedule_id in ("a", "never"):
+        assert not (await replica.schedules.get(ANN, schedule_id)).stats.overdue
+    assert (await replica.ledger.totals(ANN, None)).overdue == 0
+    await replica.watchdog.step()
+    assert replica.registry.get_sample_value("batonpass_schedules_overdue") == 0
+    await replica.fire_due()
+    assert told(await replica.fires("never")) == [("01:00", "SKIPPED_CALENDAR", 3)]
+
+
 async def test_schedule_that_names_an_unknown_calendar_is_refused(replica: Replica, api: Api) -> None:
     said = await refused(api.CreateSchedule(schedule=schedule(exclude_calendars=["no"])), INVALID)
     assert said.violations == {"schedule.exclude_calendars[0]": "there is no calendar 'no' in this namespace"}

@@ -11,8 +11,8 @@ ROWS = """
 INSERT INTO scheduler.schedules (namespace, schedule_id, incarnation, generation, timing, template,
     has_payload, overlap, catch_up, catchup_window_ms, max_runs, pause_on_failure, labels, enabled, calendars,
     timed_from, watermark, next_fire, due_at, created_at, updated_at)
-SELECT 'default', 's' || n, gen_random_uuid(), 1, '{}', '', false, 0, 0, 3600000, 0, 0, '{}', true, '{}', now(), now(),
-    now() + n * interval '1 s', now() + n * interval '1 s', now(), now()
+SELECT 'default', 's' || n, gen_random_uuid(), 1, '{}', '', false, 0, 0, 3600000, 0, 0, '{}', true, '{}',
+    now(), now(), now() + n * interval '1 s', now() + n * interval '1 s', now(), now()
 FROM generate_series(1, 20000) n;
 UPDATE scheduler.schedules SET event_type = 'e' || schedule_id, next_fire = NULL, due_at = NULL
 WHERE schedule_id LIKE '%7';
