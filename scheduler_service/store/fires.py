@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 from zlib import crc32
 
-from sqlalchemy import exists, func, select, tuple_
+from sqlalchemy import exists, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.fire import Disposition, Fire, FireKey, FireKind
@@ -95,7 +95,8 @@ async def page(
     if disposition is not None:
         query = query.where(_FIRES.c.disposition == int(disposition))
     if backfill_id:
-        query = query.where(_FIRES.c.backfill_id == backfill_id)
+        # The first condition lets the partial index on backfills be used.
+        query = query.where(_FIRES.c.backfill_id != text("''"), _FIRES.c.backfill_id == backfill_id)
     if before is not None:
         query = query.where(tuple_(_FIRES.c.nominal_at, _FIRES.c.id) < tuple_(*before))
     query = query.order_by(_FIRES.c.nominal_at.desc(), _FIRES.c.id.desc()).limit(limit)

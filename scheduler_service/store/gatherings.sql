@@ -102,7 +102,7 @@ SELECT count(*) FROM scheduler.gatherings WHERE due_at < $1 AND outcome IS NULL
 -- name: hurry_gatherings
 -- $1 incarnation, $2 now. Its schedule is deleted by this transaction.
 UPDATE scheduler.gatherings SET due_at = $2, takes = false
-WHERE incarnation = $1 AND outcome IS NULL AND due_at > $2
+WHERE incarnation = $1 AND takes AND due_at > $2
 
 -- name: throttles
 -- $1 incarnations.

@@ -45,9 +45,9 @@ def _text(name: str, *, nullable: bool = False, default: str | None = None) -> C
     return Column(name, Text, nullable=nullable, server_default=server_default)
 
 
-def _name(name: str, *, primary_key: bool = False) -> Column[Any]:
+def _name(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[Any]:
     """Ordered by its bytes, whatever the language of the database."""
-    return Column(name, Text(collation="C"), nullable=False, primary_key=primary_key)
+    return Column(name, Text(collation="C"), nullable=nullable, primary_key=primary_key)
 
 
 def _count(name: str, kind: type[Integer] = BigInteger) -> Column[Any]:
@@ -94,7 +94,7 @@ schedules = Table(
     Column("max_runs", BigInteger, nullable=False),
     Column("pause_on_failure", Integer, nullable=False),
     Column("labels", ARRAY(Text), nullable=False),
-    _text("source_id", nullable=True),
+    _name("source_id", nullable=True),
     Column("source_version", BigInteger),
     _text("source_parameters", nullable=True),
     Column("enabled", Boolean, nullable=False),
@@ -225,6 +225,14 @@ fires = Table(
         unique=True,
         postgresql_where=text("fire_id <> ''"),
     ),
+    Index(
+        "fires_of_backfill",
+        "namespace",
+        "backfill_id",
+        text("nominal_at DESC"),
+        text("id DESC"),
+        postgresql_where=text("backfill_id <> ''"),
+    ),
     postgresql_with={"fillfactor": "85"},
 )
 
@@ -268,8 +276,8 @@ events = Table(
     Index("events_listed", "namespace", "received_at", "source", "event_id"),
 )
 
-# Events of a trigger that wait for others. `outcome` is set when it fires: what becomes of those that are left
-# in `gathered`. It takes events until then, or until it is full.
+# Events of a trigger that wait for others. `outcome` is set when it fires: what becomes of those that are
+# left in `gathered`. It takes events until then, or until it is full.
 gatherings = Table(
     "gatherings",
     metadata,

@@ -61,3 +61,20 @@ async def test_running_service_cannot_change_the_audit_trail(scheduler_database:
         return [tuple(row) for row in rows]
 
     assert await scheduler_database.unit(privileges) == [(True, False, False)]
+
+
+async def test_columns_that_refer_to_others_are_ordered_like_them(scheduler_database: Database) -> None:
+    """With another collation no index on them serves a join."""
+    query = """
+        SELECT a.attname FROM pg_constraint c
+        CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS k(own, other)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.own
+        JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.other
+        WHERE c.contype = 'f' AND c.connamespace = 'scheduler'::regnamespace
+          AND a.attcollation <> b.attcollation
+    """
+
+    async def found(connection: AsyncConnection) -> list[str]:
+        return list((await connection.execute(text(query))).scalars())
+
+    assert await scheduler_database.unit(found, readonly=True) == []

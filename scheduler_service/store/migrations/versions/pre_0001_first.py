@@ -38,7 +38,7 @@ CREATE TABLE scheduler.schedules (
     max_runs bigint NOT NULL,
     pause_on_failure integer NOT NULL,
     labels text[] NOT NULL,
-    source_id text,
+    source_id text COLLATE "C",
     source_version bigint,
     source_parameters text,
     enabled boolean NOT NULL,
@@ -143,6 +143,8 @@ CREATE TABLE scheduler.fires (
 ) WITH (fillfactor = 85);
 CREATE INDEX fires_of_schedule ON scheduler.fires (namespace, schedule_id, nominal_at DESC, id DESC);
 CREATE UNIQUE INDEX fires_by_id ON scheduler.fires (fire_id, namespace) WHERE fire_id <> '';
+CREATE INDEX fires_of_backfill ON scheduler.fires (namespace, backfill_id, nominal_at DESC, id DESC)
+    WHERE backfill_id <> '';
 
 CREATE TABLE scheduler.outbox (
     fire bigint NOT NULL,
