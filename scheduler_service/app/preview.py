@@ -16,6 +16,7 @@ from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.closing import Closing
 from scheduler_service.domain.explain_timing import explain_timing
 from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.jitter import delay_of
 from scheduler_service.domain.rules import check_timing
 from scheduler_service.domain.timetable import Timetable
@@ -99,15 +100,8 @@ def _fires(
 
 
 def _settled(table: Timetable, start: datetime) -> Iterator[Settled]:
-    fired = (Settled(instant, Disposition.FIRED) for instant in _instants(table, start))
+    fired = (Settled(instant, Disposition.FIRED) for instant in walk(table, start))
     if not isinstance(table, Closing):
         return fired
     closed = (table.settled(instant) for instant in table.left_out(start))
     return merge(fired, closed, key=lambda each: each.nominal)
-
-
-def _instants(table: Timetable, start: datetime) -> Iterator[datetime]:
-    instant = table.next_after(start)
-    while instant is not None:
-        yield instant
-        instant = table.next_after(instant)

@@ -1,6 +1,5 @@
 """Backfills: the instants of a stretch of time, fired once more at a rate."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -9,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from scheduler_service.domain.errors import InvalidBackfill
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.domain.timetable import Timetable
@@ -103,7 +103,7 @@ class Backfill:
 
 def first_instants(table: Timetable, from_at: datetime, until_at: datetime, limit: int) -> list[datetime]:
     """The first instants in [from_at, until_at), at most `limit`."""
-    return list(islice(_walk(table, from_at, until_at), limit))
+    return list(islice(walk(table, from_at - _TICK, until_at - _TICK), limit))
 
 
 def count_instants(table: Timetable, from_at: datetime, until_at: datetime) -> int:
@@ -111,7 +111,7 @@ def count_instants(table: Timetable, from_at: datetime, until_at: datetime) -> i
     total = table.count(from_at - _TICK, until_at - _TICK)
     if total is None:
         # Too many to count by arithmetic or by a short walk; not too many for a long one.
-        total = sum(1 for _ in islice(_walk(table, from_at, until_at), MOST_INSTANTS + 1))
+        total = sum(1 for _ in islice(walk(table, from_at - _TICK, until_at - _TICK), MOST_INSTANTS + 1))
     if total > MOST_INSTANTS:
         raise InvalidBackfill(
             "until_time", f"the stretch has more than {MOST_INSTANTS:,} instants; shorten it"
@@ -122,10 +122,3 @@ def count_instants(table: Timetable, from_at: datetime, until_at: datetime) -> i
 def lowered(priority: int) -> int:
     """The priority of a backfill of a schedule of `priority`, unless something else is asked for."""
     return max(1, priority - LOWERED)
-
-
-def _walk(table: Timetable, start: datetime, until: datetime) -> Iterator[datetime]:
-    instant = table.next_after(start - _TICK)
-    while instant is not None and instant < until:
-        yield instant
-        instant = table.next_after(instant)

@@ -1,12 +1,12 @@
 """Closed instants that fire at the same reading of the clock on another day."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.closing import SEARCH, TICK, Closing
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.open_days import MOST_DAYS, OpenDays
 
 MOST_A_DAY: Final = 24
@@ -70,14 +70,8 @@ class BusinessDays(Closing):
         """Those that fire in (after, until], earliest first."""
         low = max(self.after, self.moves_since(after))
         high = self.moves_until(until)
-        fired = {self.fate(instant) for instant in self._base(low, high)}
+        fired = {self.fate(instant) for instant in walk(self.base, low, high)}
         return sorted(instant for instant in fired if instant is not None and after < instant <= until)
-
-    def _base(self, after: datetime, until: datetime) -> Iterator[datetime]:
-        instant = self.base.next_after(after)
-        while instant is not None and instant <= until:
-            yield instant
-            instant = self.base.next_after(instant)
 
     def moves_since(self, instant: datetime) -> datetime:
         """What came by then was not moved beyond `instant`."""

@@ -1,6 +1,7 @@
 """The instants of a schedule with its calendars: engine, preview and housekeeping all ask here."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from scheduler_service.domain.business_days import MOST_A_DAY, BusinessDays
@@ -9,6 +10,7 @@ from scheduler_service.domain.closing import TICK, Closing
 from scheduler_service.domain.closure import closure
 from scheduler_service.domain.deferral import Deferral
 from scheduler_service.domain.errors import InvalidSchedule
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.open_days import OpenDays
 from scheduler_service.domain.timetable import Timetable, timetable
 from scheduler_service.domain.timing import Closed, Timing
@@ -62,14 +64,9 @@ def check_moves(timing: Timing, seed: str) -> None:
     """Raises InvalidSchedule for a schedule that moves to other days and has too many instants a day."""
     if timing.closed not in _MOVES or not timing.calendars:
         return
-    table = timetable(timing, seed)
-    recent: list[datetime] = []
-    instant = table.next_after(_SAMPLE_START)
-    for _ in range(_SAMPLE):
-        if instant is None:
-            return
-        recent = [*recent[-MOST_A_DAY:], instant]
-        if len(recent) > MOST_A_DAY and recent[-1] - recent[0] < timedelta(days=1):
-            rule = f"moving to other days is for schedules with at most {MOST_A_DAY} instants a day"
-            raise InvalidSchedule("calendar_disposition", rule)
-        instant = table.next_after(instant)
+    sample = list(islice(walk(timetable(timing, seed), _SAMPLE_START), _SAMPLE))
+    if any(
+        later - first < timedelta(days=1) for first, later in zip(sample, sample[MOST_A_DAY:], strict=False)
+    ):
+        rule = f"moving to other days is for schedules with at most {MOST_A_DAY} instants a day"
+        raise InvalidSchedule("calendar_disposition", rule)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from itertools import islice
 from typing import Final
 
 from scheduler_service.domain.fire import Disposition, time_key
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.timetable import Timetable
 from service_kit.durations import spelled
 
@@ -88,9 +90,5 @@ def catch_up_earliest(timetable: Timetable, after: datetime, now: datetime) -> l
 
 def catch_up_all(timetable: Timetable, after: datetime, now: datetime, limit: int) -> list[Settled]:
     """Fires every instant in (after, now], oldest first, at most `limit` of them."""
-    fired: list[Settled] = []
-    instant = timetable.next_after(after)
-    while instant is not None and instant <= now and len(fired) < limit:
-        fired.append(Settled(instant, Disposition.PENDING))
-        instant = timetable.next_after(instant)
-    return fired
+    instants = islice(walk(timetable, after, now), limit)
+    return [Settled(instant, Disposition.PENDING) for instant in instants]

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from typing import Final
 
 from scheduler_service.domain.calendar import CalendarRules, CalendarWindow
 from scheduler_service.domain.holidays import holidays_of
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.reached import first_reached
 from scheduler_service.domain.spec import CronSpec
 from scheduler_service.domain.time_set import Span, TimeSet, year_of
@@ -43,14 +45,7 @@ def openings(window: CalendarWindow, time_zone: str) -> Iterator[datetime]:
 def _openings(window: CalendarWindow, time_zone: str, bounds: Span) -> Iterator[datetime]:
     """Those of windows that reach into `bounds`."""
     table = timetable(Timing(specs=(CronSpec(window.cron),), time_zone=time_zone))
-
-    def instants() -> Iterator[datetime]:
-        instant = table.next_after(bounds.start - window.duration)
-        while instant is not None and instant < bounds.until:
-            yield instant
-            instant = table.next_after(instant)
-
-    return instants()
+    return takewhile(lambda instant: instant < bounds.until, walk(table, bounds.start - window.duration))
 
 
 def _windows(window: CalendarWindow, time_zone: str, year: int) -> Iterator[Span]:

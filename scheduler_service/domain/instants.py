@@ -104,7 +104,7 @@ class Without:
     def count(self, after: datetime, until: datetime) -> int | None:
         """How many there are in (after, until]; None when that would visit more than `MOST_COUNTED`."""
         total = 0
-        for visited, instant in enumerate(_walk(self.table, after, until)):
+        for visited, instant in enumerate(walk(self.table, after, until)):
             if visited == MOST_COUNTED:
                 return None
             total += not self._excludes(instant)
@@ -179,13 +179,14 @@ def all_excluded() -> InvalidSchedule:
     return InvalidSchedule("exclusions", f"take away {MOST_EXCLUDED} instants of a specification in a row")
 
 
-def _walk(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+def walk(table: Timetable, after: datetime, until: datetime | None = None) -> Iterator[datetime]:
+    """The instants in (after, until], earliest first; None is no limit."""
     instant = table.next_after(after)
-    while instant is not None and instant <= until:
+    while instant is not None and (until is None or instant <= until):
         yield instant
         instant = table.next_after(instant)
 
 
 def _count(table: Timetable, after: datetime, until: datetime) -> int | None:
-    total = sum(1 for _ in islice(_walk(table, after, until), MOST_COUNTED + 1))
+    total = sum(1 for _ in islice(walk(table, after, until), MOST_COUNTED + 1))
     return total if total <= MOST_COUNTED else None

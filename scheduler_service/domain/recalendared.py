@@ -6,22 +6,20 @@ from datetime import datetime
 from itertools import islice
 
 from scheduler_service.domain.calendar import NamedRules
-from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.change import Change, settle
 from scheduler_service.domain.closing import Closing
 from scheduler_service.domain.errors import InvalidSchedule
-from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.instants import walk
+from scheduler_service.domain.moved_ahead import MOST_LOOKED_AT, in_its_place
 from scheduler_service.domain.schedule import Schedule
-
-_LOOKED_AT = 1000
-"""Most closed instants of which it is looked whether the change loses them."""
 
 
 def recalendared(schedule: Schedule, calendar: NamedRules, now: datetime) -> Change:
     """Puts other rules of a calendar in force from `now` on; what had come is settled by the old ones.
 
     An instant that was to be moved beyond `now` and would by the new rules have been before it fires at
-    once. A schedule that cannot be read stays as it is. Raises StillCatchingUp.
+    once, or ends PAUSED when the schedule is disabled or has no run left. A schedule that cannot be read
+    stays as it is. Raises StillCatchingUp.
     """
     change = settle(schedule, now, at_once=True)
     name, _ = calendar
@@ -30,12 +28,12 @@ def recalendared(schedule: Schedule, calendar: NamedRules, now: datetime) -> Cha
     after = replace(before, calendars=known)
     try:
         after = after.settled_until(before.watermark)
-        is_lost = before.enabled and any(_lost(before, after, now))
+        is_lost = any(_lost(before, after, now))
     except InvalidSchedule:
         return Change(after, change.settled)
     if not is_lost or any(each.nominal == now for each in change.settled):
         return Change(after, change.settled)
-    fired = Settled(now, Disposition.PENDING, f"moved by a change of calendar {name}")
+    fired = in_its_place(before, now, f"moved by a change of calendar {name}")
     return Change(after, [*change.settled, fired])
 
 
@@ -44,7 +42,7 @@ def _lost(before: Schedule, after: Schedule, now: datetime) -> Iterator[datetime
     old, new = before.timetable, after.timetable
     if not isinstance(old, Closing) or not isinstance(new, Closing):
         return
-    for instant in islice(_at_stake(old, new, now), _LOOKED_AT):
+    for instant in islice(_at_stake(old, new, now), MOST_LOOKED_AT):
         was, is_now = old.fate(instant), new.fate(instant)
         if was is not None and is_now is not None and was > now >= is_now:
             yield instant
@@ -52,8 +50,4 @@ def _lost(before: Schedule, after: Schedule, now: datetime) -> Iterator[datetime
 
 def _at_stake(old: Closing, new: Closing, now: datetime) -> Iterator[datetime]:
     """Past instants that the old rules moved ahead, and coming ones that the new rules move back."""
-    since, until = old.moves_since(now), new.moves_until(now)
-    instant = old.base.next_after(max(since, old.after))
-    while instant is not None and instant <= until:
-        yield instant
-        instant = old.base.next_after(instant)
+    return walk(old.base, max(old.moves_since(now), old.after), new.moves_until(now))

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib import resources
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from scheduler_service.domain.instants import walk
 from scheduler_service.domain.timetable import Timetable, timetable, timetable_in
 from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.zones import Zone
@@ -91,12 +93,7 @@ def _first_difference(old: Zone, new: Zone, after: datetime) -> datetime | None:
 
 
 def _next(table: Timetable, after: datetime) -> list[datetime]:
-    found: list[datetime] = []
-    instant = table.next_after(after)
-    while instant is not None and len(found) < COMPARED:
-        found.append(instant)
-        instant = table.next_after(instant)
-    return found
+    return list(islice(walk(table, after), COMPARED))
 
 
 def _read(name: str) -> bytes:
