@@ -101,6 +101,32 @@ def test_a_service_that_is_another_one(services: FakeServices, batonpass: Comman
     assert "does not know this call" in batonpass("task", "get", "t", expect=1).stderr
 
 
+def test_what_is_missing_says_where_to_look_whatever_was_called(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    for reason, noun in (
+        ("SCHEDULE_TEMPLATE_NOT_FOUND", "template"),
+        ("CALENDAR_NOT_FOUND", "calendar"),
+        ("BACKFILL_NOT_FOUND", "backfill"),
+        ("EVENT_NOT_FOUND", "event"),
+        ("SCHEDULE_NOT_FOUND", "schedule"),
+    ):
+        services.answer("GetSchedule", Refusal(grpc.StatusCode.NOT_FOUND, "there is none", reason=reason))
+        hint = batonpass.error("schedule", "get", "s")["hint"]
+        assert hint == f"batonpass {noun} list shows what there is."
+
+
+def test_refusals_of_a_schedule_name_the_command_that_helps(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    for reason, words in (
+        ("RUNS_USED_UP", "schedule update ID --max-runs N"),
+        ("SCHEDULE_MADE_OF_TEMPLATE", "schedule update ID --clear template"),
+    ):
+        services.answer("EnableSchedule", Refusal(grpc.StatusCode.FAILED_PRECONDITION, "no", reason=reason))
+        assert words in batonpass.error("schedule", "enable", "s")["hint"]
+
+
 @pytest.mark.parametrize(
     ("reason", "hint"),
     [

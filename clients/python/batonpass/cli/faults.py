@@ -52,7 +52,9 @@ def _next_step(error: BatonpassError, peer: Peer, method: str) -> str | None:
     known = _REASONS.get(error.reason)
     if known is None:
         known = _hint(error, peer, method)
-    return known and as_called(known.replace("TASK_ID", error.metadata.get("task_id", "ID")))
+    for word, name in (("TASK_ID", "task_id"), ("SCHEDULE_ID", "schedule_id")):
+        known = known and known.replace(word, error.metadata.get(name, "ID"))
+    return known and as_called(known)
 
 
 _REASONS: Final = {
@@ -62,6 +64,8 @@ _REASONS: Final = {
     "TASK_ENDED": "batonpass task get TASK_ID shows how it ended.",
     "STALE_LEASE": "stop the work, it may run elsewhere by now; batonpass task get TASK_ID says where.",
     "NO_TASK": "batonpass task next says why nothing can start.",
+    "RUNS_USED_UP": "batonpass schedule update SCHEDULE_ID --max-runs N, or --clear max-runs.",
+    "SCHEDULE_MADE_OF_TEMPLATE": "batonpass schedule update SCHEDULE_ID --clear template frees it.",
 }
 
 
@@ -78,7 +82,7 @@ def _hint(error: BatonpassError, peer: Peer, method: str) -> str | None:
         case "UNIMPLEMENTED":
             return "check the address; an older service does not know what a newer program asks for."
         case "NOT_FOUND":
-            return _list(peer, method)
+            return _list(error.reason, peer, method)
         case "ABORTED":
             return "somebody else was quicker: look at it again, then repeat the command."
         case "RESOURCE_EXHAUSTED" if not error.reason:
@@ -104,17 +108,18 @@ def _start(peer: Peer) -> str:
     )
 
 
-def _list(peer: Peer, method: str) -> str:
+def _list(reason: str, peer: Peer, method: str) -> str:
     if method.endswith("Limits"):
         return "batonpass executor list shows who is known."
-    noun = next((noun for service, noun in _NOUNS.items() if service in method), None)
-    return f"batonpass {noun or _NOUNS[peer.name]} list shows what there is."
+    return f"batonpass {_NOUNS.get(reason) or _NOUNS[peer.name]} list shows what there is."
 
 
 _NOUNS: Final = {
-    "TemplateService": "template",
-    "CalendarService": "calendar",
+    "BACKFILL_NOT_FOUND": "backfill",
+    "CALENDAR_NOT_FOUND": "calendar",
+    "EVENT_NOT_FOUND": "event",
+    "SCHEDULE_TEMPLATE_NOT_FOUND": "template",
     "scheduler": "schedule",
     "queue": "task",
 }
-"""Part of a method's path, or the peer's name -> what its calls are about."""
+"""What is missing by the reason of the refusal, else by the service that was asked."""

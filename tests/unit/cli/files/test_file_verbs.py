@@ -347,7 +347,8 @@ def test_an_upgrade_says_what_it_does_to_each(services: FakeServices, batonpass:
 
 
 def test_template_delete_may_forgive_what_is_gone(services: FakeServices, batonpass: CommandLine) -> None:
-    services.answer("DeleteScheduleTemplate", NOT_FOUND)
+    gone = Refusal(grpc.StatusCode.NOT_FOUND, "there is none", reason="SCHEDULE_TEMPLATE_NOT_FOUND")
+    services.answer("DeleteScheduleTemplate", gone)
     error = batonpass.error("template", "delete", "nightly")
     assert error["code"] == "NOT_FOUND"
     assert error["hint"] == "batonpass template list shows what there is."
