@@ -286,6 +286,18 @@ def test_update_can_take_lists_and_bounds_away(services: FakeServices, batonpass
     assert request.schedule == schedule_pb2.Schedule(schedule_id="s")
 
 
+def test_what_an_update_takes_away_by_word_is_the_default_again(
+    services: FakeServices, batonpass: CommandLine
+) -> None:
+    words = ("gap", "fold", "jitter", "spread", "max-runs", "pause-on-failure")
+    batonpass("schedule", "update", "s", *(part for word in words for part in ("--clear", word)))
+    request = services.request("UpdateSchedule")
+    assert list(request.update_mask.paths) == [
+        *("gap_policy", "fold_policy", "jitter", "spread", "max_runs", "pause_on_failure")
+    ]
+    assert request.schedule == schedule_pb2.Schedule(schedule_id="s")
+
+
 def test_update_may_move_to_another_version(services: FakeServices, batonpass: CommandLine) -> None:
     batonpass("schedule", "update", "s", "--template", "nightly", "--param", "table=users")
     request = services.request("UpdateSchedule")
@@ -446,6 +458,16 @@ def test_explain_says_what_an_expression_means(services: FakeServices, batonpass
     assert draft.specs[0].cron == schedule_pb2.CronSpec(expression="H 14 * * *", day_match=AND)
     assert batonpass.json("schedule", "explain", "--every", "5m")["description"] == ["At 14:00, every day."]
     assert "what to explain" in batonpass("schedule", "explain", expect=2).stderr
+
+
+def test_explain_says_when_nothing_is_to_come(services: FakeServices, batonpass: CommandLine) -> None:
+    services.answer(
+        "PreviewSchedule",
+        *[schedule_service_pb2.PreviewScheduleResponse(description=["Once."])] * 2,
+    )
+    past = batonpass("schedule", "explain", "--at", "2020-01-01T00:00:00Z").stdout
+    assert past == "Once.\n\nIt does not come due by time any more.\n"
+    assert batonpass("schedule", "explain", "--event", "order.*").stdout == "Once.\n"
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,11 @@ def explain(
     crons = () if expression is None else (expression,)
     if "specs" not in timing_options.put_timing(draft, {**given, "cron": crons}):
         raise click.UsageError("Say what to explain: a cron expression, or an option such as --every.")
-    reply = _asked(session, "", draft, count, start_at)
-    session.show(records.prospect(reply), views.explanation)
+    record = records.prospect(_asked(session, "", draft, count, start_at))
+    if _listens(session, "", draft):
+        session.say(record, *record["description"])
+    else:
+        session.show(record, views.explanation)
 
 
 def _asked(

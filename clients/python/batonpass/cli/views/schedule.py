@@ -114,9 +114,8 @@ def preview(record: Record) -> "Iterable[RenderableType]":
 def explanation(record: Record) -> "Iterable[RenderableType]":
     """What it means, then instants to come."""
     yield from record["description"]
-    if record["fires"]:
-        yield ""
-        yield from preview(record)
+    yield ""
+    yield from preview(record)
 
 
 def stats(record: Record) -> "Iterable[RenderableType]":
