@@ -125,4 +125,6 @@ def starvation(record: Record) -> "Iterable[RenderableType]":
 
 def holds(record: Record) -> "Iterable[RenderableType]":
     """What is held now or later."""
-    yield grid(record["holds"], HOLDS, "Nothing is held, and no blackout is to come.")
+    yield grid(
+        record["holds"], HOLDS, "Nothing is held. Blackouts show here up to 48 hours before they begin."
+    )
