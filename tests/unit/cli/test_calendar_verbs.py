@@ -197,7 +197,7 @@ def test_refusals_are_told_by_option(services: FakeServices, batonpass: CommandL
     for line in (
         "--window: must have five fields",
         "--holidays: 'XX' is not known",
-        "--period: must be later than from_time",
+        "--period: must end later than it begins",
         "--allow-priority: must be at most 10",
     ):
         assert line in said

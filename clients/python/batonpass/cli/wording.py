@@ -103,6 +103,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "limit": "--blocked",
     "count": "--count",
     "from_time": "--from",
+    "until_time": "--until",
     "run_time": "--run-at",
     "lease_token": "--lease-token",
     "lease_duration": "--lease",
@@ -148,6 +149,8 @@ _PHRASES: Final = (
     ("give scheduler=HOST:PORT", "give --scheduler-address HOST:PORT"),
     ("resources.cpu_percent", "--cpu"),
     ("resources.memory_percent", "--memory"),
+    ("must lie after from_time", "must lie after --from"),
+    ("must be later than from_time", "must end later than it begins"),
 )
 
 
