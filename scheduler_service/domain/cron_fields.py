@@ -106,7 +106,7 @@ def invalid(rule: str) -> InvalidSchedule:
 def _unalias(expression: str, seconds: SecondsField) -> str:
     if not expression.startswith("@"):
         return expression
-    if expression.startswith("@EVERY"):
+    if expression.split()[0] == "@EVERY":
         raise invalid(f"{expression.lower()!r} is an interval and has no readings on a clock")
     if expression.lower() not in _ALIASES:
         raise invalid(f"{expression.lower()!r} is not one of {', '.join(_ALIASES)} and @every")

@@ -45,7 +45,7 @@ class ScheduleTemplate:
         name = f"version {self.version} of schedule template {self.text.template_id!r}"
         known = {parameter.name: parameter.default for parameter in self.text.parameters}
         for strange in sorted(set(given) - set(known)):
-            raise InvalidSchedule(f'source.parameters["{strange}"]', f"is no parameter of {name}")
+            raise InvalidSchedule(f'source.parameters["{strange}"]', f"{strange!r} is no parameter of {name}")
         missing = [key for key, default in known.items() if default is None and key not in given]
         if missing:
             raise InvalidSchedule("source.parameters", f"must have {', '.join(missing)}, as {name} says")

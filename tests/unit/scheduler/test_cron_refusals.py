@@ -72,6 +72,7 @@ FIRST, LAST = SecondsField.FIRST, SecondsField.LAST
         ("0 r(0-5) * * *", "hour 'R(0-5)': R would choose anew"),
         ("0 0 R/2 * *", "day of month 'R/2': R would choose anew"),
         ("@reboot", "'@reboot' is not one of @yearly"),
+        ("@every_minute", "'@every_minute' is not one of @yearly"),
         ("@every 5m", "'@every 5m' is an interval"),
         ("\u0663 * * * *", "ASCII"),
         ("TZ=UTC * * * * *", "'TZ=UTC': the zone is `time_zone` of the schedule"),
