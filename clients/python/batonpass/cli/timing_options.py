@@ -180,7 +180,8 @@ def _crons(expressions: Sequence[str], given: Mapping[str, Any]) -> Iterable[Sch
         if count == 6 and seconds is None:
             raise click.UsageError(
                 f"{expression!r} has six fields, and products differ in where the seconds stand: add "
-                "--seconds first or --seconds last, or leave out the seconds."
+                "--seconds first or --seconds last, or leave out the seconds. A zone in front goes into "
+                "--time-zone; a year at the end (AWS) wants a 0 in front as the second."
             )
         made = ScheduleSpec()
         made.cron.expression = expression
