@@ -172,15 +172,23 @@ FROM scheduler.fires f
 WHERE f.id = o.fire AND f.incarnation = $1 AND f.kind IN (1, 2) AND o.run_of IS NULL
 
 -- name: drop_unsent
--- $1 namespace, $2 schedule_id, $3 detail, $4 now, $5 disposition. What was never sent is settled; its
--- schedule is locked. A row that is being sent meanwhile is looked at again after its lock and stays.
+-- $1 namespace, $2 schedule_id, $3 detail, $4 now, $5 disposition. What was never sent is settled, that of
+-- backfills as refused; its schedule is locked. A row that is being sent meanwhile is looked at again after its
+-- lock and stays.
 WITH gone AS (
     DELETE FROM scheduler.outbox
     WHERE namespace = $1 AND schedule_id = $2 AND sent_at IS NULL
     RETURNING fire
+), settled AS (
+    UPDATE scheduler.fires SET disposition = $5, detail = $3, settled_at = $4
+    WHERE id IN (SELECT fire FROM gone) AND disposition = 1
+    RETURNING backfill_id
 )
-UPDATE scheduler.fires SET disposition = $5, detail = $3, settled_at = $4
-WHERE id IN (SELECT fire FROM gone) AND disposition = 1
+UPDATE scheduler.backfills b SET refused = b.refused + v.refused
+FROM (
+    SELECT backfill_id, count(*) AS refused FROM settled WHERE backfill_id <> '' GROUP BY backfill_id
+) v
+WHERE b.namespace = $1 AND b.backfill_id = v.backfill_id
 
 -- name: record_events
 -- Pairwise $1..$9; $10 now. Returns those that are new.

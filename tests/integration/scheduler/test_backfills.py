@@ -166,6 +166,17 @@ async def test_deleting_the_schedule_cancels_its_backfills(
     assert await replica.fires("a") == []
 
 
+async def test_fires_that_a_delete_kept_from_the_queue_are_refused_ones(
+    api: Api, replica: Replica, clock: ManualClock
+) -> None:
+    await replica.create("a", definition(MINUTELY))
+    backfill = await start(api)
+    await work(replica, clock, 2)
+    await replica.schedules.delete(ANN, "a")
+    told = await get(api, backfill)
+    assert (told.state, told.fired, told.accepted, told.refused) == (CANCELLED, 2, 0, 2)
+
+
 async def test_specification_in_force_at_the_call_counts(
     api: Api, replica: Replica, clock: ManualClock
 ) -> None:
