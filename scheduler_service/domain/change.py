@@ -11,7 +11,10 @@ from typing import Final
 from scheduler_service.domain.calendar import NamedRules
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.errors import InvalidSchedule, RunsUsedUp, StillCatchingUp
+from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.moved_ahead import in_its_place, is_awaited, is_closed
 from scheduler_service.domain.schedule import Definition, Schedule
+from scheduler_service.domain.timing import Timing
 
 _TICK = timedelta(microseconds=1)
 
@@ -91,8 +94,10 @@ def edit(
 ) -> Change:
     """Puts another definition in force from `now` on; instants that have come fire now, without their delay.
 
-    `calendars` are those that the new definition names. `reopen` is a one-shot of it whose time has passed
-    and of which this incarnation has no record: it is due at once.
+    So does what the calendars had moved ahead, where the new instants may differ, unless the new calendars
+    are closed now: then only its record is left. `calendars` are those that the new definition names.
+    `reopen` is a one-shot of it whose time has passed and of which this incarnation has no record: it is due
+    at once.
     """
     change = settle(schedule, now, at_once=True)
     watermark = max(change.schedule.watermark, now)
@@ -101,7 +106,7 @@ def edit(
         watermark = schedule.watermark
     elif reopen is not None:
         watermark = min(watermark, reopen - _TICK)
-    same = definition.timing == schedule.definition.timing
+    same = _instants(definition.timing) == _instants(schedule.definition.timing)
     edited = _changed(
         change.schedule,
         now,
@@ -110,7 +115,27 @@ def edit(
         timed_from=schedule.timed_from if same else watermark,
         invalid_reason="",
     )
-    return Change(_from(edited, watermark), change.settled)
+    awaited = [] if same else _awaited(change, edited, now)
+    return Change(_from(edited, watermark), [*change.settled, *awaited])
+
+
+def _instants(timing: Timing) -> Timing:
+    """What says which instants there are, not how much later they are handed over."""
+    return replace(timing, jitter=timedelta(), spread=timedelta())
+
+
+def _awaited(change: Change, edited: Schedule, now: datetime) -> list[Settled]:
+    """What becomes of instants that the calendars before the edit had moved ahead."""
+    before = change.schedule
+    try:
+        if not is_awaited(before, now) or any(each.nominal == now for each in change.settled):
+            return []
+        detail = "was deferred when the schedule was changed"
+        if before.enabled and is_closed(edited.timetable, now):
+            return [Settled(now, Disposition.SKIPPED_CALENDAR, f"{detail}, and is closed at that time")]
+        return [in_its_place(before, now, detail)]
+    except InvalidSchedule:
+        return []
 
 
 def _changed(schedule: Schedule, now: datetime, **changes: object) -> Schedule:

@@ -128,6 +128,61 @@ async def test_deferred_instant_fires_at_once_when_a_change_opens_the_calendar(
     assert fires[1].detail == "moved by a change of calendar c"
 
 
+async def test_change_of_a_calendar_makes_no_more_fires_than_max_runs(
+    replica: Replica, clock: ManualClock
+) -> None:
+    await replica.calendars.create(ANN, "c", closed((2, 20)))
+    timing = {"exclude_calendars": ("c",), "closed": Closed.DEFER_TO_END}
+    await replica.create("a", definition(HOURLY, timing=timing, max_runs=1))
+    await pass_hours(replica, clock, 2)
+    clock.advance(MINUTE)
+    await replica.calendars.update(ANN, "c", closed((1, 2)))
+    fires = await replica.fires("a")
+    assert told(fires)[1:] == [("02:00", "DEFERRED", 1), ("02:01", "PAUSED", 1)]
+    await replica.hand_over()
+    assert (await replica.schedules.get(ANN, "a")).stats.run_count == 1
+
+
+async def test_deferred_instant_of_a_disabled_schedule_ends_paused_when_a_change_opens_the_calendar(
+    replica: Replica, clock: ManualClock
+) -> None:
+    await replica.calendars.create(ANN, "c", closed((2, 20)))
+    await hourly(replica, closes=Closed.DEFER_TO_END)
+    await pass_hours(replica, clock, 3)
+    await replica.schedules.disable(ANN, "a", "")
+    clock.advance(MINUTE)
+    await replica.calendars.update(ANN, "c", closed((2, 3)))
+    assert told(await replica.fires("a"))[-1] == ("03:01", "PAUSED", 1)
+
+
+@pytest.mark.parametrize(
+    ("calendars", "ending"), [(("c",), "SKIPPED_CALENDAR"), ((), "PENDING")], ids=["closed", "open"]
+)
+async def test_deferred_instant_has_an_end_when_an_edit_makes_other_instants(
+    replica: Replica, clock: ManualClock, calendars: tuple[str, ...], ending: str
+) -> None:
+    await replica.calendars.create(ANN, "c", closed((2, 20)))
+    timing = {"exclude_calendars": ("c",), "closed": Closed.DEFER_TO_END}
+    await replica.create("a", definition(CronSpec("0 3 * * *"), timing=timing))
+    await pass_hours(replica, clock, 5)
+    timing = timing | {"exclude_calendars": calendars}
+    await replica.schedules.update(ANN, "a", lambda _: definition(CronSpec("0 23 * * *"), timing=timing))
+    fires = await replica.fires("a")
+    assert told(fires) == [("03:00", "DEFERRED", 1), ("05:00", ending, 1)]
+    assert fires[1].detail.startswith("was deferred when the schedule was changed")
+
+
+async def test_deferred_instant_outlives_an_edit_of_its_delay(replica: Replica, clock: ManualClock) -> None:
+    await replica.calendars.create(ANN, "c", closed((2, 6)))
+    timing = {"exclude_calendars": ("c",), "closed": Closed.DEFER_TO_END}
+    await replica.create("a", definition(CronSpec("0 3 * * *"), timing=timing))
+    await pass_hours(replica, clock, 5)
+    delayed = definition(CronSpec("0 3 * * *"), timing=timing, jitter=MINUTE)
+    await replica.schedules.update(ANN, "a", lambda _: delayed)
+    await pass_hours(replica, clock, 2)
+    assert told(await replica.fires("a")) == [("03:00", "DEFERRED", 1), ("06:00", "PENDING", 1)]
+
+
 async def test_deferred_instant_waits_longer_when_a_change_keeps_it_closed(
     replica: Replica, clock: ManualClock
 ) -> None:
