@@ -6,11 +6,12 @@ from typing import Final, assert_never
 from batonpass.queue.v1 import task_pb2
 from batonpass.scheduler.v1 import event_service_pb2, schedule_pb2
 from batonpass.scheduler.v1 import schedule_service_pb2 as service_pb2
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from scheduler_service.app import due_task
 from scheduler_service.app.preview import Previewed
 from scheduler_service.domain.catch_up import CatchUp
+from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Fire
 from scheduler_service.domain.schedule import Definition, Schedule, Stats, Totals
@@ -27,7 +28,6 @@ from scheduler_service.domain.spec import (
 from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.zone_rules import MovedSchedule
 
-DEFAULT_PRIORITY: Final = 5
 DEFAULT_TIMEOUT: Final = timedelta(hours=1)
 
 
@@ -218,20 +218,20 @@ def event(value: Event) -> event_service_pb2.Event:
 def _template(stored: bytes) -> task_pb2.TaskTemplate:
     """Empty when it cannot be read: the schedule is shown all the same."""
     try:
-        return task_pb2.TaskTemplate.FromString(stored)
-    except DecodeError:
+        return due_task.template(stored)
+    except InvalidSchedule:
         return task_pb2.TaskTemplate()
 
 
 def _fill_in(template: task_pb2.TaskTemplate) -> None:
     """The defaults that the queue applies, as task.proto documents them."""
     if not template.HasField("priority"):
-        template.priority = DEFAULT_PRIORITY
+        template.priority = due_task.DEFAULT_PRIORITY
     if not template.HasField("timeout"):
         template.timeout.FromTimedelta(DEFAULT_TIMEOUT)
     template.retry_policy = template.retry_policy or "standard"
     template.circuit_breaker = template.circuit_breaker or "default"
-    template.queue = template.queue or "default"
+    template.queue = template.queue or due_task.DEFAULT_QUEUE
 
 
 def _set(stamp: Timestamp, value: datetime | None) -> None:

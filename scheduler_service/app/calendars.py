@@ -1,6 +1,5 @@
 """Use cases of calendars. Each change is one transaction, with its audit record."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -185,12 +184,7 @@ async def _store(
     connection: AsyncConnection, schedules: Sequence[Schedule], made: Sequence[NewFire], now: datetime
 ) -> None:
     numbers = await fires.record(connection, made, now)
-    counts = Counter(
-        new.incarnation
-        for new, number in zip(made, numbers, strict=True)
-        if number is not None and new.due_task is not None
-    )
-    await due.advance(connection, schedules, counts)
+    await due.advance(connection, schedules, fires.sent(made, numbers))
 
 
 async def _read(connection: AsyncConnection, caller: Caller, calendar_id: str) -> Calendar:

@@ -1,6 +1,5 @@
 """Fires what is due: plans, records and advances in one transaction per batch."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,7 +8,6 @@ from scheduler_service.app import firing
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
 from scheduler_service.domain.errors import InvalidSchedule
-from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.plan import FIRES_PER_STEP
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.store import due, fires
@@ -102,13 +100,8 @@ class DueLoop:
                 break
             _plan(batch, schedule, now)
         numbers = await fires.record(connection, batch.fires, now)
-        made = Counter(
-            new.incarnation
-            for new, number in zip(batch.fires, numbers, strict=True)
-            if number is not None and new.fire.disposition is Disposition.PENDING
-        )
         if batch.schedules:
-            await due.advance(connection, batch.schedules, made)
+            await due.advance(connection, batch.schedules, fires.sent(batch.fires, numbers))
         for schedule, reason in batch.invalid:
             await due.mark_invalid(connection, schedule, reason)
         batch.next_due = await due.next_due(connection)

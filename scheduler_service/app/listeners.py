@@ -9,6 +9,7 @@ from scheduler_service.app import due_task, firing
 from scheduler_service.app.firing import EventOutcome
 from scheduler_service.app.runs import Budgets
 from scheduler_service.domain import trigger
+from scheduler_service.domain.change import SCHEDULER
 from scheduler_service.domain.document import document
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.events import Event, event_disposition
@@ -60,6 +61,15 @@ async def fire_listeners(
     await store.link(connection, [(key_of(event), number) for event, _, _, number in recorded])
     await store.count_fires(connection, Counter(new.incarnation for _, _, new, _ in recorded))
     return [[new.fire for event, _, new, _ in recorded if event is each] for each in events]
+
+
+async def emit(
+    connection: AsyncConnection, events: Sequence[Event], listeners: Sequence[Schedule], now: datetime
+) -> list[Fire]:
+    """Stores events of the scheduler's own, each once, and fires the listeners, which are locked."""
+    new = await store.record(connection, [(event, SCHEDULER) for event in events], now)
+    created = [event for event in events if key_of(event) in new]
+    return [fire for made in await fire_listeners(connection, created, listeners, now) for fire in made]
 
 
 def outcome_of(event: Event, listener: Schedule) -> EventOutcome:

@@ -11,18 +11,16 @@ from uuid import UUID
 
 from batonpass.queue.v1 import intake_service_pb2 as pb
 
-from scheduler_service.app.listeners import fire_listeners, hearers
+from scheduler_service.app.listeners import emit, hearers
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.outcome import ended_of, event_of
 from scheduler_service.app.queue_client import CursorTooOld, OutcomeStream, QueueUnavailable
 from scheduler_service.app.runs import stopped
 from scheduler_service.app.shards import Locks
 from scheduler_service.app.signals import Signals
-from scheduler_service.domain.change import SCHEDULER
 from scheduler_service.domain.events import Event
 from scheduler_service.domain.fire import Fire
 from scheduler_service.domain.schedule import Schedule
-from scheduler_service.store import events as event_store
 from scheduler_service.store import outcomes as store
 from scheduler_service.store import schedules
 from scheduler_service.store.outcomes import Cursor, Ended
@@ -191,12 +189,7 @@ async def _emit(
     """Emits events where somebody listens, and fires who does."""
     listeners = [schedule for schedule in concerned if schedule.listened_type is not None]
     heard = [event for event in events if hearers(event, listeners, now)]
-    if not heard:
-        return []
-    new = await event_store.record(connection, [(event, SCHEDULER) for event in heard], now)
-    created = [event for event in heard if event_store.key_of(event) in new]
-    made = await fire_listeners(connection, created, listeners, now)
-    return [fire for fires in made for fire in fires]
+    return await emit(connection, heard, listeners, now) if heard else []
 
 
 async def _pause_failing(

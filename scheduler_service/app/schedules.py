@@ -259,10 +259,7 @@ async def _store_change(
     connection: AsyncConnection, schedule: Schedule, made: Sequence[NewFire], now: datetime
 ) -> None:
     numbers = await fires.record(connection, made, now)
-    fired = sum(
-        number is not None and new.due_task is not None for new, number in zip(made, numbers, strict=True)
-    )
-    await store.save(connection, schedule, fired)
+    await store.save(connection, schedule, fires.sent(made, numbers)[schedule.incarnation])
     if schedule.listens_to_system:
         await outcomes.want_all_tasks(connection, True)
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from scheduler_service.app.listeners import fire_listeners
+from scheduler_service.app.listeners import emit
 from scheduler_service.app.metrics import SchedulerMetrics
 from scheduler_service.app.signals import Signals
-from scheduler_service.domain.change import SCHEDULER
 from scheduler_service.domain.events import DEFAULT_SOURCE, SCHEDULE_OVERDUE, Event
 from scheduler_service.domain.fire import Fire, time_key
 from scheduler_service.domain.overdue import TOLERANCE, overdue_event_id
@@ -78,10 +77,7 @@ async def _emit(connection: AsyncConnection, found: Sequence[Overdue], now: date
     events = [_event(overdue, now) for overdue in found]
     types = {(event.namespace, event.type) for event in events}
     listeners = await event_store.lock_listeners(connection, types)
-    new = await event_store.record(connection, [(event, SCHEDULER) for event in events], now)
-    created = [event for event in events if event_store.key_of(event) in new]
-    made = await fire_listeners(connection, created, listeners, now)
-    return [fire for fires in made for fire in fires]
+    return await emit(connection, events, listeners, now)
 
 
 def _event(overdue: Overdue, now: datetime) -> Event:

@@ -1,5 +1,6 @@
 """The ledger of fires."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,15 @@ async def record(connection: AsyncConnection, fires: Sequence[NewFire], now: dat
     for row in await driver.fetch(SQL["record_fires"], *(list(column) for column in columns), now):
         numbers[row["place"] - 1] = row["id"]
     return numbers
+
+
+def sent(fires: Sequence[NewFire], numbers: Sequence[int | None]) -> Counter[UUID]:
+    """How many of the fires `record` has put on their way, by incarnation of their schedule."""
+    return Counter(
+        new.incarnation
+        for new, number in zip(fires, numbers, strict=True)
+        if number is not None and new.due_task is not None
+    )
 
 
 async def by_numbers(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Fire]:
