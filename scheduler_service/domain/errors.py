@@ -206,8 +206,8 @@ class EventReused(AlreadyExists):
 
     def __init__(self, source: str, event_id: str) -> None:
         super().__init__(
-            f"event {event_id!r} of source {source!r} was published with another type, subject, time or data; "
-            "give this one an id of its own",
+            f"event {event_id!r} of source {source!r} was published with another type, subject, time or data;"
+            " give this one an id of its own",
             metadata={"source": source, "id": event_id},
         )
 

@@ -65,7 +65,10 @@ async def test_only_what_a_file_changes_is_changed(run: Run, replica: Replica, t
     assert "-  priority: 8\n+  priority: 9\n" in shown
     assert "-jitter: 30s\n+jitter: 45s\n" in shown
     done = await changes(run, "-f", str(edited))
-    assert {name for name, change in done.items() if change != "unchanged"} == {"database-backup", "stock-sync"}
+    assert {name for name, change in done.items() if change != "unchanged"} == {
+        "database-backup",
+        "stock-sync",
+    }
     assert await generations(replica) == {
         "database-backup": 2, "stock-sync": 2, "dump-orders": 1, "dump-customers": 1, "large-orders": 1,
     }  # fmt: skip
