@@ -27,8 +27,9 @@ def backoff(failures: int, jitter: float) -> timedelta:
 class Loop:
     """Calls `step` for ever: one piece of work, then a wait.
 
-    `step` returns the seconds until it wants to run again (0 = at once), or None for `interval`. A set `wake`
-    ends the wait early; it is cleared before each step, so what arrives during a step causes another one.
+    `step` returns the seconds until it wants to run again (0 = at once), or None when it does not know. It
+    runs after `interval` at the latest: what other replicas do may come without a word. A set `wake` ends the
+    wait early; it is cleared before each step, so what arrives during a step causes another one.
     Unavailable (and what `also_expected` names) and any other exception are logged once per change and met
     with backoff; the loop itself ends only by `stop` or cancellation.
     """
@@ -72,7 +73,8 @@ class Loop:
         if self._trouble is not None:
             log.info("loop recovered", loop=self.name, failures=self._failures)
         self._failures, self._trouble = 0, None
-        return self._interval.total_seconds() if wait is None else wait
+        longest = self._interval.total_seconds()
+        return longest if wait is None else min(wait, longest)
 
     def _report(self, error: Exception) -> None:
         trouble = f"{type(error).__name__}: {error}"

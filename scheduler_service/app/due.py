@@ -1,7 +1,7 @@
 """Fires what is due: plans, records and advances in one transaction per batch."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from scheduler_service.app import firing
@@ -24,9 +24,6 @@ BATCH: Final = 500
 MOST_FIRES: Final = 2000
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Fires and bytes of due tasks in one transaction; what is left is due at once again."""
-
-SOON: Final = timedelta(seconds=1)
-"""Further ahead the loop looks as often as it always does: others may make schedules that come due sooner."""
 
 BUSY_WAIT: Final = 0.05
 """Seconds until the next look when other replicas hold what is due."""
@@ -79,7 +76,7 @@ class DueLoop:
         self._batch = batch
 
     async def step(self) -> float | None:
-        """Fires one batch; returns the seconds until the next one is due, None when that is not soon."""
+        """Fires one batch; returns the seconds until the next one is due, None when there is none."""
         now = self._clock.now()
         batch = await self._database.unit(lambda connection: self._fire(connection, now))
         if any(new.due_task for new in batch.fires):
@@ -87,7 +84,7 @@ class DueLoop:
         self._tell(batch)
         if batch.is_full or batch.claimed == self._batch:
             return 0.0
-        if batch.next_due is None or batch.next_due - now > SOON:
+        if batch.next_due is None:
             return None
         return BUSY_WAIT if batch.next_due <= now else (batch.next_due - now).total_seconds()
 

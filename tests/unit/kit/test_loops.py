@@ -47,6 +47,12 @@ async def test_step_that_wants_more_is_called_again_at_once() -> None:
     assert steps.calls == 4
 
 
+async def test_step_that_knows_of_nothing_for_long_is_called_after_the_interval_all_the_same() -> None:
+    steps = Steps([3600])
+    await run_until_done(Loop("test", steps, timedelta(milliseconds=1)), steps)
+    assert steps.calls == 2
+
+
 async def test_wake_ends_the_wait() -> None:
     steps = Steps([None])
     loop = Loop("test", steps, NEVER)
