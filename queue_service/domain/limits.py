@@ -4,10 +4,6 @@ Resources are whole hundredths of a percent of the executor's host: 8000 is 80 %
 """
 
 from dataclasses import dataclass
-from typing import Final
-
-WHOLE: Final = 10_000
-"""All of a host, in hundredths of a percent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Fires for the events that were gathered, when their time has come."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from scheduler_service.app import due_task
@@ -22,9 +22,6 @@ BATCH: Final = 100
 MOST_SETTLED: Final = 1000
 """Events that end as part of a fire in one transaction: a debounce may have gathered any number."""
 
-SOON: Final = timedelta(seconds=1)
-"""Further ahead the loop looks as often as it always does: other replicas gather too."""
-
 
 class Gatherings:
     """Any number of replicas run one: what one has fired falls out under the lock of its schedule."""
@@ -35,16 +32,14 @@ class Gatherings:
         self._signals = signals
 
     async def step(self) -> float | None:
-        """Fires what is due; returns the seconds until the next one is, None when that is not soon."""
+        """Fires what is due; returns the seconds until the next one is, None when there is none."""
         now = self._clock.now()
         claimed, settled, next_due = await self._database.unit(lambda connection: _step(connection, now))
         if claimed:
             self._signals.fires_made()
         if claimed == BATCH or settled == MOST_SETTLED:
             return 0.0
-        if next_due is None or next_due - now > SOON:
-            return None
-        return max(0.0, (next_due - now).total_seconds())
+        return None if next_due is None else max(0.0, (next_due - now).total_seconds())
 
 
 async def _step(connection: AsyncConnection, now: datetime) -> tuple[int, int, datetime | None]:
@@ -86,7 +81,7 @@ async def _fire(connection: AsyncConnection, due: Due, schedule: Schedule, now: 
         depth = max((event.depth for event in present), default=0)
         task = _task(schedule, carrier, payload, depth, now)
         run_of = schedule.incarnation if schedule.definition.max_runs else None
-        await gatherings.carry(connection, due, carrier.fire, task, now, run_of)
+        await gatherings.carry(connection, due, carrier.fire, task, run_of)
     return batched(carrier.fire_id)
 
 

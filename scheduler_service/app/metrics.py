@@ -48,7 +48,7 @@ class SchedulerMetrics:
         )
         self.overdue = Gauge(
             "batonpass_schedules_overdue",
-            "Enabled schedules whose next fire lies more than 10 s in the past, all namespaces",
+            "Enabled schedules that are late by more than `--overdue-after`, all namespaces",
             registry=registry,
         )
         self.waiting = Gauge(
@@ -56,7 +56,7 @@ class SchedulerMetrics:
         )
         self.gatherings_overdue = Gauge(
             "batonpass_gatherings_overdue",
-            "Gatherings of events that should have fired more than 10 s ago",
+            "Gatherings of events that are late by more than `--overdue-after`",
             registry=registry,
         )
         self.blackouts_told = Counter(

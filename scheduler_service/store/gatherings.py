@@ -109,12 +109,10 @@ async def last(connection: AsyncConnection, due: Due, limit: int) -> list[Gather
     ]
 
 
-async def carry(
-    connection: AsyncConnection, due: Due, fire: int, task: bytes, now: datetime, run_of: UUID | None
-) -> None:
+async def carry(connection: AsyncConnection, due: Due, fire: int, task: bytes, run_of: UUID | None) -> None:
     """Sends the gathering's fire to the queue; `run_of` is its schedule when that counts its runs."""
     part = shard(due.namespace, due.schedule_id)
-    await (await raw(connection)).execute(_SQL["carry_gathered"], due.number, fire, part, task, now, run_of)
+    await (await raw(connection)).execute(_SQL["carry_gathered"], due.number, fire, part, task, run_of)
 
 
 async def reject(connection: AsyncConnection, due: Due, fire: int, detail: str, now: datetime) -> None:

@@ -51,12 +51,12 @@ ORDER BY g.fire DESC
 LIMIT $2
 
 -- name: carry_gathered
--- $1 gathering, $2 fire, $3 shard, $4 due_task, $5 now, $6 run_of. That fire is on its way to the queue.
+-- $1 gathering, $2 fire, $3 shard, $4 due_task, $5 run_of. That fire is on its way to the queue.
 WITH carried AS (
     DELETE FROM scheduler.gathered WHERE gathering = $1 AND fire = $2
 )
-INSERT INTO scheduler.outbox (fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at, run_of)
-SELECT id, $3, namespace, schedule_id, fire_id, nominal_at, $4, $5, $6
+INSERT INTO scheduler.outbox (fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, run_of)
+SELECT id, $3, namespace, schedule_id, fire_id, nominal_at, $4, $5
 FROM scheduler.fires WHERE id = $2 AND disposition = 1
 
 -- name: reject_gathered

@@ -81,9 +81,9 @@ WITH item AS MATERIALIZED (
     RETURNING id, incarnation, kind, key
 ), queued AS (
     INSERT INTO scheduler.outbox (
-        fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at, run_of
+        fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, run_of
     )
-    SELECT made.id, shard, namespace, schedule_id, fire_id, nominal_at, due_task, $21,
+    SELECT made.id, shard, namespace, schedule_id, fire_id, nominal_at, due_task,
         CASE WHEN takes_run THEN incarnation END
     FROM made JOIN item USING (incarnation, kind, key)
     WHERE due_task IS NOT NULL

@@ -249,7 +249,6 @@ outbox = Table(
     _name("fire_id"),
     _instant("nominal_at"),
     Column("due_task", LargeBinary, nullable=False),
-    _instant("created_at"),
     _instant("sent_at", nullable=True),
     Column("run_of", UUID),
     CheckConstraint(f"shard BETWEEN 0 AND {SHARDS - 1}", name="shard_in_range"),

@@ -28,9 +28,9 @@ SELECT namespace, 'b' || schedule_id, schedule_id, incarnation, '', now(), now()
 INSERT INTO scheduler.events (namespace, source, event_id, type, subject, time, data, depth, actor,
     received_at)
 SELECT namespace, 'batonpass', schedule_id, 'e', '', now(), '', 0, '', now() FROM scheduler.schedules;
-INSERT INTO scheduler.outbox (fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task, created_at,
+INSERT INTO scheduler.outbox (fire, shard, namespace, schedule_id, fire_id, nominal_at, due_task,
     sent_at)
-SELECT id, id % 16, namespace, schedule_id, fire_id, nominal_at, '', now(),
+SELECT id, id % 16, namespace, schedule_id, fire_id, nominal_at, '',
     CASE WHEN id % 2 = 0 THEN now() END
 FROM scheduler.fires;
 ANALYZE;

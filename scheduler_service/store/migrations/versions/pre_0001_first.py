@@ -154,7 +154,6 @@ CREATE TABLE scheduler.outbox (
     fire_id text COLLATE "C" NOT NULL,
     nominal_at timestamptz NOT NULL,
     due_task bytea NOT NULL,
-    created_at timestamptz NOT NULL,
     sent_at timestamptz,
     run_of uuid,
     PRIMARY KEY (fire),
