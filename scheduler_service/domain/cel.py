@@ -1,10 +1,12 @@
 """Conditions in the Common Expression Language. Only this file imports `cel`, when it is first needed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+
+from scheduler_service.domain.document import values
 
 if TYPE_CHECKING:
     import cel
@@ -95,14 +97,14 @@ class Condition:
         return "it is false" if result is False else f"it is {str(result)[:100]!r}, neither true nor false"
 
     def _cost(self, event: Mapping[str, Any]) -> str:
-        values = self.literals
-        for value in _values(event):
-            values += 1
+        count = self.literals
+        for value in values(event):
+            count += 1
             if isinstance(value, str) and len(value) > LONGEST_LOOPED:
                 return f"it has loops, and the event a text of more than {LONGEST_LOOPED:,} characters"
-        if values**self.power > MOST_STEPS:
+        if count**self.power > MOST_STEPS:
             return (
-                f"it has loops that may take more than {MOST_STEPS:,} steps for the event's {values:,} values"
+                f"it has loops that may take more than {MOST_STEPS:,} steps for the event's {count:,} values"
             )
         return ""
 
@@ -141,15 +143,3 @@ def _loops(expression: str) -> tuple[int, int]:
         commas += token[0] == ","
         power = max(power, sum(nested))
     return power, commas
-
-
-def _values(value: Any) -> Iterator[Any]:
-    """Everything within it. Not recursive."""
-    pending = [value]
-    while pending:
-        current = pending.pop()
-        yield current
-        if isinstance(current, Mapping):
-            pending.extend(current.values())
-        elif isinstance(current, list):
-            pending.extend(current)

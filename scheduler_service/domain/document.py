@@ -1,8 +1,10 @@
 """Events as the JSON documents that patterns, expressions and templates see."""
 
 import json
-from typing import Any, Final, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
+from scheduler_service.domain import strict_json
 from scheduler_service.domain.events import Event
 
 DEEPEST: Final = 64
@@ -11,12 +13,9 @@ DEEPEST: Final = 64
 
 def read_json(text: bytes) -> Any:
     """What a JSON text says. Raises ValueError when it is none, or is nested too deep."""
-    try:
-        value = json.loads(text.decode("utf-8"), parse_constant=_no_json)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+    value = strict_json.read(text.decode("utf-8"))
     if text.count(b"[") + text.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
-        raise ValueError(_TOO_DEEP)
+        raise ValueError(f"is nested deeper than {DEEPEST} levels")
     return value
 
 
@@ -34,7 +33,16 @@ def document(event: Event) -> dict[str, Any]:
     return made
 
 
-_TOO_DEEP: Final = f"is nested deeper than {DEEPEST} levels"
+def values(value: Any) -> Iterator[Any]:
+    """It and everything within it. Not recursive."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        yield current
+        if isinstance(current, Mapping):
+            pending.extend(current.values())
+        elif isinstance(current, list):
+            pending.extend(current)
 
 
 def _depth(value: Any) -> int:
@@ -44,7 +52,3 @@ def _depth(value: Any) -> int:
         depth += 1
         level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
     return depth
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")

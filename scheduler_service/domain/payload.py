@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from scheduler_service.domain import strict_json
+
 LONGEST: Final = 262_144
 """Bytes of a payload."""
 
@@ -45,7 +47,7 @@ Template = tuple["str | _Place", ...]
 def parse(text: str, *, of_batch: bool) -> Template:
     """The template of a JSON document. Raises TemplateRefused."""
     try:
-        document = json.loads(text, parse_constant=_no_json)
+        document = strict_json.read(text)
         return tuple(_joined(_pieces(document, OF_BATCH if of_batch else OF_EVENT)))
     except TemplateRefused:
         raise
@@ -157,7 +159,3 @@ def _joined(pieces: Iterator[str | _Place]) -> Iterator[str | _Place]:
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _no_json(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")

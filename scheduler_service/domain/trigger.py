@@ -7,8 +7,10 @@ from scheduler_service.domain import cel, payload
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.patterns import pattern
 from scheduler_service.domain.patterns.errors import PatternRefused
-from scheduler_service.domain.patterns.explain import ClauseOutcome, explain
+from scheduler_service.domain.patterns.explain import MOST_STEPS, ClauseOutcome, explain
+from scheduler_service.domain.patterns.pattern import Pattern
 from scheduler_service.domain.spec import EventSpec
+from scheduler_service.domain.strict_json import encodable
 
 _GATHERING: Final = ("debounce", "throttle", "batch")
 
@@ -24,7 +26,7 @@ def check(spec: EventSpec) -> None:
         if spec.pattern:
             pattern.parse(spec.pattern)
     except PatternRefused as error:
-        raise InvalidSchedule("pattern", str(error)) from None
+        raise InvalidSchedule("pattern", encodable(str(error))) from None
     try:
         if spec.cel:
             cel.compile(spec.cel)
@@ -34,7 +36,7 @@ def check(spec: EventSpec) -> None:
         if spec.payload_template:
             payload.parse(spec.payload_template, of_batch=spec.batch is not None)
     except payload.TemplateRefused as error:
-        raise InvalidSchedule("payload_template", str(error)) from None
+        raise InvalidSchedule("payload_template", encodable(str(error))) from None
 
 
 def needs_document(spec: EventSpec) -> bool:
@@ -52,11 +54,20 @@ def meets(spec: EventSpec, document: Mapping[str, Any]) -> bool:
 def explained(spec: EventSpec, document: Mapping[str, Any]) -> tuple[list[ClauseOutcome], str]:
     """The clauses of its pattern with their outcomes, and why the event does not meet it (empty: it does)."""
     if spec.pattern:
-        clauses = explain(pattern.parse(spec.pattern), document)
-        unmet = next((clause for clause in clauses if not clause.met), None)
-        return clauses, "" if unmet is None else f"{unmet.path} is {unmet.found}, not {unmet.clause}"
+        return _explained_pattern(pattern.parse(spec.pattern), document)
     refusal = cel.compile(spec.cel).refusal(document) if spec.cel else ""
     return [], refusal and f"cel: {refusal}"
+
+
+def _explained_pattern(parsed: Pattern, document: Mapping[str, Any]) -> tuple[list[ClauseOutcome], str]:
+    if pattern.takes_more(parsed, document, pattern.MOST_STEPS):
+        return [], f"pattern: it may take more than {pattern.MOST_STEPS:,} steps for so large an event"
+    if pattern.takes_more(parsed, document, MOST_STEPS):
+        met = pattern.match(parsed, document)
+        return [], "" if met else "pattern: it is not met; the event is too large to go through its clauses"
+    clauses = explain(parsed, document)
+    unmet = next((clause for clause in clauses if not clause.met), None)
+    return clauses, "" if unmet is None else f"{unmet.path} is {unmet.found}, not {unmet.clause}"
 
 
 def payload_of(spec: EventSpec, data: Sequence[bytes], documents: Sequence[Mapping[str, Any]]) -> bytes:

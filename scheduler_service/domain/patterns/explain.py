@@ -8,6 +8,10 @@ from typing import Any, Final
 from scheduler_service.domain.patterns.clauses import Clause, Conjunction, Either, Item
 from scheduler_service.domain.patterns.pattern import Pattern, match
 from scheduler_service.domain.patterns.tree import MISSING, elements
+from scheduler_service.domain.strict_json import encodable
+
+MOST_STEPS: Final = 25_000
+"""Of matching; explaining takes up to 50 ms for so many."""
 
 LONGEST_FOUND: Final = 500
 """Characters of what was found that are shown."""
@@ -40,10 +44,10 @@ def explain(pattern: Pattern, event: Mapping[str, Any]) -> list[ClauseOutcome]:
     """
     outcomes = _explain(pattern.items, event)
     if match(pattern, event):
-        return [replace(outcome, met=True) for outcome in outcomes]
-    if all(outcome.met for outcome in outcomes):
+        outcomes = [replace(outcome, met=True) for outcome in outcomes]
+    elif all(outcome.met for outcome in outcomes):
         outcomes[-1] = replace(outcomes[-1], met=False)
-    return outcomes
+    return [_encodable(outcome) for outcome in outcomes]
 
 
 def _explain(items: Conjunction, document: Any, depth: int = 0, at: str = "") -> list[ClauseOutcome]:
@@ -107,6 +111,11 @@ def _shown(value: Any) -> str:
     if value is MISSING:
         return "missing"
     return _cut(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _encodable(outcome: ClauseOutcome) -> ClauseOutcome:
+    path, clause, found = map(encodable, (outcome.path, outcome.clause, outcome.found))
+    return ClauseOutcome(path, clause, outcome.met, found)
 
 
 def _cut(text: str) -> str:

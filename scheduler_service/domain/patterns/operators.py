@@ -7,7 +7,8 @@ met by every scalar that the test inside it is not met by.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from scheduler_service.domain.glob import Glob
 
@@ -98,10 +99,11 @@ def numeric(low: Number | None, high: Number | None, *, with_low: bool, with_hig
 
 def cidr(network: IPv4Network | IPv6Network) -> Test:
     """Texts that are an address of the network."""
+    version, mask, number = network.version, int(network.netmask), int(network.network_address)
 
     def test(value: Scalar) -> bool:
         address = _address(value) if isinstance(value, str) else None
-        return address is not None and address in network
+        return address is not None and address[0] == version and address[1] & mask == number
 
     return test
 
@@ -117,11 +119,14 @@ def present(value: Scalar) -> bool:
     return True
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+@lru_cache(maxsize=1024)
+def _address(text: str) -> tuple[int, int] | None:
+    """Its version and number. Remembered because each range that a pattern lists asks for it anew."""
     # No address is longer; the parser is slow to refuse long texts.
     if len(text) > 64:
         return None
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    return address.version, int(address)

@@ -1,9 +1,9 @@
 """Reads a pattern."""
 
 import json
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+from scheduler_service.domain import strict_json
 from scheduler_service.domain.patterns.clauses import Clause, Conjunction, Either, Item, Path
 from scheduler_service.domain.patterns.errors import PatternRefused
 from scheduler_service.domain.patterns.expressions import expression
@@ -23,10 +23,10 @@ def read(text: str) -> Conjunction:
     if len(text.encode("utf-8", "replace")) > LONGEST:
         raise PatternRefused((), f"is longer than {LONGEST:,} bytes")
     try:
-        document = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_json)
+        document = strict_json.read(text, _distinct)
     except PatternRefused:
         raise
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PatternRefused((), f"must be JSON: {error}") from None
     if not isinstance(document, dict):
         raise PatternRefused((), 'must be a JSON object such as {"data": {"state": ["paid"]}}')
@@ -88,17 +88,13 @@ def _exists(operand: Any, path: Path) -> bool:
     return operand
 
 
-def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _distinct(pairs: strict_json.Pairs) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise PatternRefused((twice,), "stands there twice in one object")
     return document
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _text(document: Any) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from scheduler_service.domain.document import values
 from scheduler_service.domain.patterns.clauses import Conjunction, count_ways, ways
 from scheduler_service.domain.patterns.errors import PatternRefused
 from scheduler_service.domain.patterns.parse import read
@@ -13,6 +14,15 @@ from scheduler_service.domain.patterns.tree import Branch, tree
 MOST_WAYS: Final = 100
 """Combinations of the branches of `$or`, which multiply; each is tried in turn."""
 
+MOST_STEPS: Final = 500_000
+"""Tests of one value: they take up to 50 ms, or 100 ms where each is of an address."""
+
+CHARACTERS: Final = 64
+"""Of a text that count as one value."""
+
+MOST_VALUES: Final = 132_000
+"""More than an event of 256 KiB can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -20,6 +30,8 @@ class Pattern:
 
     items: Conjunction
     ways: tuple[Branch, ...]
+    cost: int
+    """Steps that matching takes for each value in an event, at most."""
 
 
 @lru_cache(maxsize=4096)
@@ -28,10 +40,24 @@ def parse(text: str) -> Pattern:
     items = read(text)
     count = count_ways(items)
     if count > MOST_WAYS:
-        raise PatternRefused((), f"its $or make {count:,} combinations, at most {MOST_WAYS} are allowed")
-    return Pattern(items, tuple(tree(way) for way in ways(items)))
+        rule = f"its $or and exists false make {count:,} combinations, at most {MOST_WAYS} are allowed"
+        raise PatternRefused((), rule)
+    trees = tuple(tree(way) for way in ways(items))
+    return Pattern(items, trees, sum(each.cost for each in trees))
 
 
 def match(pattern: Pattern, event: Mapping[str, Any]) -> bool:
-    """Whether the event, a JSON object, meets it."""
-    return any(way.met_by(event) for way in pattern.ways)
+    """Whether the event, a JSON object, meets it. One that would take more than MOST_STEPS does not."""
+    return not takes_more(pattern, event, MOST_STEPS) and any(way.met_by(event) for way in pattern.ways)
+
+
+def takes_more(pattern: Pattern, event: Mapping[str, Any], steps: int) -> bool:
+    """Whether matching may take more than so many steps."""
+    left = steps // pattern.cost
+    if left >= MOST_VALUES:
+        return False
+    for value in values(event):
+        left -= 1 + len(value) // CHARACTERS if type(value) is str else 1
+        if left < 0:
+            return True
+    return False

@@ -5,7 +5,7 @@ field that is an array of objects must be met within one and the same element. A
 read after the choice of elements; where nothing else below its field chooses one, no element may have it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,11 @@ class Leaf:
     def wants(self) -> bool:
         """Whether it wants a value to be there."""
         return self.values is not None
+
+    @property
+    def cost(self) -> int:
+        """Steps for one value."""
+        return 1 if self.values is None else 1 + len(self.values.tests)
 
     def meets(self, value: Any) -> bool:
         """`value` is anything JSON can hold, or MISSING."""
@@ -46,6 +51,11 @@ class Branch:
     wants: bool
     """Whether anything below wants a value to be there."""
 
+    @property
+    def cost(self) -> int:
+        """Steps for each value in a document, at most."""
+        return sum(child.cost for _, child in self.fields)
+
     def meets(self, value: Any) -> bool:
         """`value` is anything JSON can hold, or MISSING."""
         if type(value) is dict:
@@ -62,8 +72,13 @@ class Branch:
         return all(child.meets(document.get(name, MISSING)) for name, child in self.fields)
 
 
-def elements(array: Sequence[Any]) -> Iterator[Any]:
-    """The elements of an array and of the arrays in it, in order. Not recursive: nesting may be deep."""
+def elements(array: Sequence[Any]) -> Iterable[Any]:
+    """The elements of an array and of the arrays in it, in order."""
+    return _spread(array) if list in map(type, array) else array
+
+
+def _spread(array: Sequence[Any]) -> Iterator[Any]:
+    # Not recursive: nesting may be deep.
     pending = [iter(array)]
     while pending:
         for each in pending[-1]:

@@ -1,7 +1,7 @@
 """A second reading of content patterns: fields laid flat, combined by brute force. Shares no matching code.
 
-A document is a set of (path, scalar, place in each array of objects that it lies in), where arrays in an array
-are one with it. A pattern is met when each clause can be given a field of its path so that no two fields lie in
+A document is a set of (path, scalar, place in each array of objects that it lies in); arrays in an array are
+one with it. A pattern is met when each clause can be given a field of its path so that no two fields lie in
 different objects of one array, and when nothing that agrees with them has a path whose absence is demanded.
 """
 

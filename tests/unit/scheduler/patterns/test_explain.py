@@ -1,7 +1,11 @@
 """What is said about an event that does not meet a pattern."""
 
+import json
+
+from scheduler_service.domain import trigger
 from scheduler_service.domain.patterns.explain import ClauseOutcome, explain
 from scheduler_service.domain.patterns.pattern import parse
+from scheduler_service.domain.spec import EventSpec
 
 
 def test_each_clause_is_shown_in_order_with_what_was_found() -> None:
@@ -41,3 +45,16 @@ def test_absence_is_refuted_by_the_element_that_has_it() -> None:
 def test_what_was_found_is_cut() -> None:
     (outcome,) = explain(parse('{"a":["x"]}'), {"a": "y" * 10_000})
     assert len(outcome.found) < 600
+
+
+def test_what_utf8_cannot_hold_is_shown_as_its_escape() -> None:
+    (outcome,) = explain(parse('{"\\ud800":["\\udfff"]}'), {"\ud800": "\udc00"})
+    assert outcome == ClauseOutcome("\\ud800", '["\\udfff"]', False, '"\\udc00"')
+
+
+def test_of_an_event_that_is_too_large_for_it_only_the_result_is_said() -> None:
+    spec = EventSpec(type="*", pattern=json.dumps({"data": {"a": [{"prefix": str(n)} for n in range(99)]}}))
+    large, larger = ({"data": {"a": ["x"] * count}} for count in (500, 10_000))
+    assert trigger.explained(spec, large)[1].startswith("pattern: it is not met; the event is too large")
+    assert trigger.explained(spec, {"data": {"a": [*large["data"]["a"], "98"]}}) == ([], "")
+    assert "more than 500,000 steps" in trigger.explained(spec, larger)[1]
