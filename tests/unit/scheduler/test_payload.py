@@ -60,6 +60,7 @@ def test_batch_is_a_list_of_events() -> None:
         ("", "must be a JSON document"),
         ("{{data}}", "must be a JSON document"),
         ('{"a": NaN}', "NaN is no JSON"),
+        ('{"a": 1e999}', "1e999 is too large a number"),
         ('"{{data"', "has {{ without }}; write {{{{ for two braces"),
         ('"{{}}"', "{{}} is no path"),
         ('"{{data..x}}"', "{{data..x}} is no path"),
