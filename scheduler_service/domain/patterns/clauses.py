@@ -40,12 +40,20 @@ Item = Clause | Either
 Conjunction = tuple[Item, ...]
 
 
-def count_ways(items: Conjunction) -> int:
-    """In how many ways the choices of a conjunction can be made."""
-    ways = 1
+def count_ways(items: Conjunction) -> tuple[int, int]:
+    """In how many ways the choices of a conjunction can be made, and how many leaves these have in all."""
+    ways, leaves = 1, 0
     for item in items:
-        ways *= len(item.leaves) if isinstance(item, Clause) else sum(map(count_ways, item.branches))
-    return ways
+        more, each = _count_choices(item)
+        ways, leaves = ways * more, leaves * more + each * ways
+    return ways, leaves
+
+
+def _count_choices(item: Item) -> tuple[int, int]:
+    if isinstance(item, Clause):
+        return len(item.leaves), len(item.leaves)
+    counts = [count_ways(branch) for branch in item.branches]
+    return sum(ways for ways, _ in counts), sum(leaves for _, leaves in counts)
 
 
 def ways(items: Conjunction) -> Iterator[list[Placed]]:

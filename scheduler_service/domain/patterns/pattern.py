@@ -14,6 +14,9 @@ from scheduler_service.domain.patterns.tree import Branch, tree
 MOST_WAYS: Final = 100
 """Combinations of the branches of `$or`, which multiply; each is tried in turn."""
 
+MOST_LEAVES: Final = 2_048
+"""Of all combinations together; as many as a pattern of 16 KiB may have without `$or`."""
+
 MOST_STEPS: Final = 500_000
 """Tests of one value: they take up to 50 ms, or 100 ms where each is of an address."""
 
@@ -38,9 +41,12 @@ class Pattern:
 def parse(text: str) -> Pattern:
     """The pattern that a JSON object describes. Raises PatternRefused."""
     items = read(text)
-    count = count_ways(items)
+    count, leaves = count_ways(items)
     if count > MOST_WAYS:
         rule = f"its $or and exists false make {count:,} combinations, at most {MOST_WAYS} are allowed"
+        raise PatternRefused((), rule)
+    if leaves > MOST_LEAVES:
+        rule = f"its {count:,} combinations have {leaves:,} clauses, at most {MOST_LEAVES:,} are allowed"
         raise PatternRefused((), rule)
     trees = tuple(tree(way) for way in ways(items))
     return Pattern(items, trees, sum(each.cost for each in trees))

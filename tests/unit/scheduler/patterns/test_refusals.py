@@ -92,3 +92,13 @@ def test_combinations_of_or_are_bounded() -> None:
         parse(combined(7))
     with pytest.raises(PatternRefused, match="combinations"):
         parse(combined(300))
+
+
+def test_clauses_of_all_combinations_are_bounded() -> None:
+    def branches(clauses: int) -> str:
+        around = {f"k{place}": [1] for place in range(clauses)}
+        return json.dumps(around | {"$or": [{"a": [number]} for number in range(100)]})
+
+    parse(branches(19))
+    with pytest.raises(PatternRefused, match="its 100 combinations have 2,100 clauses, at most 2,048"):
+        parse(branches(20))
