@@ -9,6 +9,7 @@ from batonpass.scheduler.v1.backfill_service_pb2_grpc import BackfillServiceServ
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler_service.api import decode
+from scheduler_service.api.encode import set_instant
 from scheduler_service.api.texts import refuse_nul
 from scheduler_service.app.backfills import Backfills, Wanted
 from scheduler_service.domain.backfill import (
@@ -17,7 +18,7 @@ from scheduler_service.domain.backfill import (
     Backfill,
     BackfillState,
 )
-from scheduler_service.domain.daylight import is_within_reach
+from scheduler_service.domain.daylight import REACH, is_within_reach
 from scheduler_service.domain.errors import InvalidBackfill
 from scheduler_service.domain.overlap import Overlap
 from service_kit.caller import current_caller
@@ -96,11 +97,11 @@ def encoded(value: Backfill) -> pb.Backfill:
         refused=value.refused,
         actor=value.actor,
     )
-    _set(message.from_time, value.from_at)
-    _set(message.until_time, value.until_at)
-    _set(message.next_time, value.next_at)
-    _set(message.create_time, value.created_at)
-    _set(message.end_time, value.ended_at)
+    set_instant(message.from_time, value.from_at)
+    set_instant(message.until_time, value.until_at)
+    set_instant(message.next_time, value.next_at)
+    set_instant(message.create_time, value.created_at)
+    set_instant(message.end_time, value.ended_at)
     return message
 
 
@@ -117,14 +118,9 @@ def _wanted(asked: pb.Backfill) -> Wanted:
 def _reachable(stamp: Timestamp, field: str) -> datetime:
     instant = decode.instant(stamp, f"backfill.{field}")
     if not is_within_reach(instant):
-        raise InvalidBackfill(field, "must lie in the years 1970 to 8999")
+        raise InvalidBackfill(field, REACH)
     return instant
 
 
 def _fingerprint(schedule_id: str, wanted: Wanted) -> bytes:
     return hashlib.sha256(repr((schedule_id, wanted)).encode()).digest()
-
-
-def _set(stamp: Timestamp, value: datetime | None) -> None:
-    if value is not None:
-        stamp.FromDatetime(value)

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler_service.domain.catch_up import CatchUp
-from scheduler_service.domain.daylight import is_within_reach
+from scheduler_service.domain.daylight import REACH, is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.overlap import Overlap
 from scheduler_service.domain.schedule import DEFAULT_WINDOW, DEFAULT_ZONE, Definition, TemplateSource
@@ -150,7 +150,7 @@ def reachable(stamp: Timestamp, field: str) -> datetime:
     """An instant with which can be reckoned."""
     found = instant(stamp, field)
     if not is_within_reach(found):
-        raise InvalidSchedule(field, "must lie in the years 1970 to 8999")
+        raise InvalidSchedule(field, REACH)
     return found
 
 

@@ -44,7 +44,7 @@ def schedule(value: Schedule) -> schedule_pb2.Schedule:
     message.generation = value.generation
     message.create_time.FromDatetime(value.created_at)
     message.update_time.FromDatetime(value.updated_at)
-    _set(message.next_fire_time, value.next_fire)
+    set_instant(message.next_fire_time, value.next_fire)
     message.stats.CopyFrom(stats(value.stats))
     message.invalid_reason = value.invalid_reason
     return message
@@ -79,8 +79,8 @@ def timing(value: Timing) -> schedule_pb2.Schedule:
         exclude_calendars=value.exclude_calendars,
         calendar_disposition=int(value.closed),  # type: ignore[arg-type]
     )
-    _set(message.start_time, value.start)
-    _set(message.end_time, value.end)
+    set_instant(message.start_time, value.start)
+    set_instant(message.end_time, value.end)
     for name, stretch in (("jitter", value.jitter), ("spread", value.spread)):
         if stretch:
             getattr(message, name).FromTimedelta(stretch)
@@ -143,7 +143,7 @@ def stats(value: Stats) -> schedule_pb2.ScheduleStats:
     )
     if value.average_duration is not None:
         message.average_duration.FromTimedelta(value.average_duration)
-    _set(message.last_execute_time, value.last_execute_at)
+    set_instant(message.last_execute_time, value.last_execute_at)
     return message
 
 
@@ -165,8 +165,8 @@ def fire(value: Fire) -> schedule_pb2.Fire:
     )
     message.nominal_time.FromDatetime(value.nominal)
     message.fire_time.FromDatetime(value.fired_at)
-    _set(message.settle_time, value.settled_at)
-    _set(message.last_nominal_time, value.last_nominal)
+    set_instant(message.settle_time, value.settled_at)
+    set_instant(message.last_nominal_time, value.last_nominal)
     return message
 
 
@@ -177,7 +177,7 @@ def previewed(value: Previewed) -> service_pb2.PreviewedFire:
     message.due_time.FromDatetime(value.due_at)
     message.disposition = int(value.disposition)  # type: ignore[assignment]
     message.detail = value.detail
-    _set(message.held_until, value.held_until)
+    set_instant(message.held_until, value.held_until)
     return message
 
 
@@ -190,7 +190,7 @@ def totals(value: Totals) -> service_pb2.GetScheduleStatsResponse:
         pending_fires=value.pending_fires,
         overdue=value.overdue,
     )
-    _set(message.next_fire_time, value.next_fire)
+    set_instant(message.next_fire_time, value.next_fire)
     return message
 
 
@@ -234,6 +234,7 @@ def _fill_in(template: task_pb2.TaskTemplate) -> None:
     template.queue = template.queue or due_task.DEFAULT_QUEUE
 
 
-def _set(stamp: Timestamp, value: datetime | None) -> None:
+def set_instant(stamp: Timestamp, value: datetime | None) -> None:
+    """Leaves a field unset for None."""
     if value is not None:
         stamp.FromDatetime(value)

@@ -15,11 +15,10 @@ from scheduler_service.app.event_log import EventLog, Explanation, explain_draft
 from scheduler_service.app.events import Publisher
 from scheduler_service.app.replays import Replays
 from scheduler_service.domain import trigger
-from scheduler_service.domain.daylight import is_within_reach
+from scheduler_service.domain.daylight import REACH, is_within_reach
 from scheduler_service.domain.document import read_json
 from scheduler_service.domain.errors import InvalidSchedule
-from scheduler_service.domain.event_selection import Selection
-from scheduler_service.domain.events import DEFAULT_SOURCE, Event
+from scheduler_service.domain.events import DEFAULT_SOURCE, Event, Selection
 from scheduler_service.domain.spec import EventSpec
 from service_kit.caller import current_caller
 from service_kit.clock import Clock
@@ -172,7 +171,7 @@ def _event(message: pb.Event, namespace: str, now: datetime) -> Event:
         _check_json(message.data)
     time = decode.instant(message.time, "event.time") if message.HasField("time") else now
     if not is_within_reach(time):
-        _refuse("event.time", "must lie in the years 1970 to 8999")
+        _refuse("event.time", REACH)
     return Event(
         namespace=namespace,
         source=source,

@@ -8,8 +8,7 @@ from scheduler_service.app.listeners import outcome_of, spec_of
 from scheduler_service.domain import trigger
 from scheduler_service.domain.document import document
 from scheduler_service.domain.errors import EventNotFound, InvalidSchedule, ScheduleNotFound
-from scheduler_service.domain.event_selection import Selection
-from scheduler_service.domain.events import Event
+from scheduler_service.domain.events import Event, Selection
 from scheduler_service.domain.fire import Disposition, Fire
 from scheduler_service.domain.gathering import gathers, waiting
 from scheduler_service.domain.patterns.explain import ClauseOutcome

@@ -14,8 +14,7 @@ from scheduler_service.app.signals import Signals
 from scheduler_service.domain import trigger
 from scheduler_service.domain.document import document
 from scheduler_service.domain.errors import InvalidSchedule, ScheduleNotFound
-from scheduler_service.domain.event_selection import Selection
-from scheduler_service.domain.events import Event
+from scheduler_service.domain.events import Event, Selection
 from scheduler_service.domain.fire import Disposition, Fire
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.domain.spec import EventSpec

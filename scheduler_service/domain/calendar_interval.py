@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from scheduler_service.domain.daylight import is_within_reach
+from scheduler_service.domain.daylight import REACH, is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.spec import CalendarIntervalSpec, CalendarUnit
 
@@ -25,7 +25,7 @@ class CalendarInterval:
         if not 1 <= self.spec.every <= LONGEST_EVERY:
             raise InvalidSchedule("every", f"must be 1 to {LONGEST_EVERY}")
         if not is_within_reach(self.spec.start):
-            raise InvalidSchedule("start", "must lie in the years 1970 to 8999")
+            raise InvalidSchedule("start", REACH)
 
     def at_or_after(self, wall: datetime) -> datetime | None:
         """The first one that is not before `wall`."""

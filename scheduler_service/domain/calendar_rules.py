@@ -8,7 +8,7 @@ from typing import Final
 
 from scheduler_service.domain.calendar import CalendarDefinition, CalendarRules, Holidays, Period
 from scheduler_service.domain.coverage import openings
-from scheduler_service.domain.daylight import is_within_reach
+from scheduler_service.domain.daylight import REACH, is_within_reach
 from scheduler_service.domain.errors import InvalidCalendar, InvalidSchedule
 from scheduler_service.domain.holidays import countries
 from scheduler_service.domain.zones import zone
@@ -67,7 +67,7 @@ def _check_holidays(which: Holidays, prefix: str) -> None:
 def _check_period(period: Period, prefix: str) -> None:
     for field, instant in (("from_time", period.start), ("until_time", period.until)):
         if not is_within_reach(instant):
-            raise InvalidCalendar(f"{prefix}{field}", "must lie in the years 1970 to 8999")
+            raise InvalidCalendar(f"{prefix}{field}", REACH)
     if period.until <= period.start:
         raise InvalidCalendar(f"{prefix}until_time", "must be later than from_time")
 

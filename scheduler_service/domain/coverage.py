@@ -9,7 +9,6 @@ from typing import Final
 from scheduler_service.domain.calendar import CalendarRules, CalendarWindow
 from scheduler_service.domain.holidays import holidays_of
 from scheduler_service.domain.instants import walk
-from scheduler_service.domain.reached import first_reached
 from scheduler_service.domain.spec import CronSpec
 from scheduler_service.domain.time_set import Span, TimeSet, year_of
 from scheduler_service.domain.timetable import timetable
@@ -84,4 +83,4 @@ def _whole(day: date, where: Zone) -> Span:
     Empty for a day that the zone left out.
     """
     midnight = datetime(day.year, day.month, day.day)
-    return Span(first_reached(where, midnight), first_reached(where, midnight + _DAY))
+    return Span(where.first_reached(midnight), where.first_reached(midnight + _DAY))

@@ -16,6 +16,8 @@ from scheduler_service.domain.zones import Zone
 
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 8999
+REACH: Final = f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}"
+"""The rule that `is_within_reach` judges by."""
 
 ELAPSED: Final = Rule(Gap.SKIP, Fold.BOTH)
 FIXED: Final = Rule(Gap.AT_TRANSITION, Fold.FIRST)

@@ -34,6 +34,20 @@ class Event:
     """Triggers that led here: 0 from outside, one more than the task's for an event of a task."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which stored events: those of a namespace. Empty texts and None do not select."""
+
+    namespace: str
+    type: str = ""
+    """`*` stands for any characters."""
+    source: str = ""
+    since: datetime | None = None
+    """First instant at which they came in, itself included."""
+    until: datetime | None = None
+    """End, itself not included."""
+
+
 def event_disposition(depth: int) -> tuple[Disposition, str]:
     """What a schedule that listens makes of an event of that depth, and the detail to record."""
     if depth <= MAX_DEPTH:

@@ -4,7 +4,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from scheduler_service.domain.closure import Closure
-from scheduler_service.domain.reached import first_reached
 from scheduler_service.domain.zones import Zone
 
 MOST_DAYS: Final = 366
@@ -33,7 +32,7 @@ class OpenDays:
         last = wall.date() + MOST_DAYS * self._step
         to: datetime | None = None
         while to is None and self._between(day, day, last):
-            shown = first_reached(self._where, datetime.combine(day, reading))
+            shown = self._where.first_reached(datetime.combine(day, reading))
             if self._closure.is_closed(shown):
                 day += self._step
             else:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from scheduler_service.domain.daylight import FIRST_YEAR, LAST_YEAR, is_within_reach
+from scheduler_service.domain.daylight import LAST_YEAR, REACH, is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.recurrence_days import matches_day
 from scheduler_service.domain.recurrence_rule import Frequency, RecurrenceRule, invalid, parse
@@ -218,7 +218,7 @@ def recurrence(spec: RecurrenceSpec) -> Recurrence | Listed:
     Raises InvalidSchedule for `rule` and `start`, also for a rule without any reading.
     """
     if not is_within_reach(spec.start):
-        raise InvalidSchedule("start", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        raise InvalidSchedule("start", REACH)
     rule = parse(spec.rule, spec.start)
     readings = Recurrence(rule, spec.start)
     if readings.at_or_after(spec.start) is None:

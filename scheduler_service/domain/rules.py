@@ -5,7 +5,7 @@ from typing import Final
 from scheduler_service.domain import trigger
 from scheduler_service.domain.calendared import check_moves
 from scheduler_service.domain.catch_up import CatchUp
-from scheduler_service.domain.daylight import is_within_reach
+from scheduler_service.domain.daylight import REACH, is_within_reach
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.interval import whole_milliseconds
 from scheduler_service.domain.overlap import Overlap, effective_overlap
@@ -25,7 +25,6 @@ from scheduler_service.domain.timing import Timing
 from scheduler_service.domain.zones import zone
 
 _LISTS_ALL: Final = (Overlap.BUFFER_ALL, Overlap.ALLOW_ALL)
-_YEARS: Final = "must lie in the years 1970 to 8999"
 
 
 def check_definition(definition: Definition, seed: str = "") -> None:
@@ -91,7 +90,7 @@ def _check_kind(spec: Spec) -> None:
     if isinstance(spec, IntervalSpec):
         _check_interval(spec)
     if isinstance(spec, OneShotSpec) and not is_within_reach(spec.at):
-        raise InvalidSchedule("time", _YEARS)
+        raise InvalidSchedule("time", REACH)
 
 
 def _check_interval(spec: IntervalSpec) -> None:
@@ -105,7 +104,7 @@ def _check_interval(spec: IntervalSpec) -> None:
 def _check_bounds(timing: Timing) -> None:
     for field, bound in (("start_time", timing.start), ("end_time", timing.end)):
         if bound is not None and not is_within_reach(bound):
-            raise InvalidSchedule(field, _YEARS)
+            raise InvalidSchedule(field, REACH)
     if timing.start is not None and timing.end is not None and timing.end < timing.start:
         raise InvalidSchedule("end_time", "must not lie before start_time")
     for field, stretch in (("jitter", timing.jitter), ("spread", timing.spread)):

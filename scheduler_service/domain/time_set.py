@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-FIRST_YEAR: Final = 1970
-LAST_YEAR: Final = 8999
+from scheduler_service.domain.daylight import FIRST_YEAR, LAST_YEAR
 
 YEARS: Final = 10
 """How many years a search goes beyond the one it starts in."""

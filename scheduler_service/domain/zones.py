@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 from scheduler_service.domain.errors import InvalidSchedule
 
 _SECOND = timedelta(seconds=1)
+_MARGIN: Final = timedelta(days=2)
+"""A reading and its instant are closer than this, the one taken as if it were UTC."""
 _SCAN: Final = timedelta(days=1)
 """Two changes of one zone are further apart than this: since 1970 a week is the least."""
 
@@ -46,6 +48,22 @@ class Zone:
         """The changes at instants in (after, until], earliest first."""
         years = range(after.year, until.year + 1)
         return [change for year in years for change in _changes(self, year) if after < change.at <= until]
+
+    def first_reached(self, wall: datetime) -> datetime:
+        """The first instant at which the clock reads `wall` or later.
+
+        That is the reading's own instant, its first pass when the clock reads it twice, and the end of the
+        gap when it never does.
+        """
+        middle = wall.replace(tzinfo=UTC)
+        start, until = middle - _MARGIN, middle + _MARGIN
+        offset = self.offset(start)
+        for change in self.changes(start, until):
+            found = max(start, middle - offset)
+            if found < change.at:
+                return found
+            start, offset = change.at, change.after
+        return max(start, middle - offset)
 
     def _change_between(self, low: datetime, high: datetime) -> datetime:
         """The first second in (low, high] with another offset than `low`; there is exactly one change."""

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.event_selection import Selection
-from scheduler_service.domain.events import Event
+from scheduler_service.domain.events import Event, Selection
 from scheduler_service.domain.schedule import Schedule
 from scheduler_service.domain.type_pattern import ANY
 from scheduler_service.store import tables

@@ -15,7 +15,6 @@ from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.closing import MOST_RECORDS, Closing
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
-from scheduler_service.domain.reached import first_reached
 from scheduler_service.domain.spec import CronSpec, IntervalSpec, Spec
 from scheduler_service.domain.timetable import Timetable, timetable
 from scheduler_service.domain.timing import Closed, Timing
@@ -236,7 +235,7 @@ def bounds(calendar: CalendarRules) -> Iterator[datetime]:
     for period in calendar.periods:
         yield from (period.start, period.until)
     for day in range(-1, LENGTH + 2):
-        yield first_reached(zone(calendar.time_zone), START.replace(tzinfo=None) + day * DAY)
+        yield zone(calendar.time_zone).first_reached(START.replace(tzinfo=None) + day * DAY)
     for window in calendar.windows:
         table = timetable(Timing(specs=(CronSpec(window.cron),), time_zone=calendar.time_zone))
         opening = table.next_after(START - 3 * DAY)
@@ -283,7 +282,7 @@ class Model:
             case Closed.NEXT_BUSINESS_DAY | Closed.PREVIOUS_BUSINESS_DAY:
                 step = DAY if self.timing.closed is Closed.NEXT_BUSINESS_DAY else -DAY
                 for count in range(1, 367):
-                    to = first_reached(self.where, self.where.wall(at) + count * step)
+                    to = self.where.first_reached(self.where.wall(at) + count * step)
                     if not self.is_closed(to):
                         return to
         return None
