@@ -46,9 +46,8 @@ class Watchdog:
     async def step(self) -> float | None:
         """Measures, and emits one batch of `schedule.overdue`; returns 0 while there is more."""
         now = self._clock.now()
-        await self._measure(now)
         found = await self._database.unit(
-            lambda connection: store.unannounced(connection, now - self._tolerance, BATCH), readonly=True
+            lambda connection: self._look(connection, now - self._tolerance), readonly=True
         )
         if not found:
             return None
@@ -60,17 +59,13 @@ class Watchdog:
             self._metrics.recorded(fired)
         return 0.0 if len(found) == BATCH else None
 
-    async def _measure(self, now: datetime) -> None:
-        before = now - self._tolerance
-        overdue, waiting = await self._database.unit(
-            lambda connection: backlog(connection, before), readonly=True
-        )
-        late = await self._database.unit(
-            lambda connection: gatherings.overdue(connection, before), readonly=True
-        )
+    async def _look(self, connection: AsyncConnection, before: datetime) -> list[Overdue]:
+        """Measures, and returns what was due before that and is not announced."""
+        overdue, waiting = await backlog(connection, before)
         self._metrics.overdue.set(overdue)
-        self._metrics.gatherings_overdue.set(late)
         self._metrics.waiting.set(waiting)
+        self._metrics.gatherings_overdue.set(await gatherings.overdue(connection, before))
+        return await store.unannounced(connection, before, BATCH)
 
 
 async def _emit(connection: AsyncConnection, found: Sequence[Overdue], now: datetime) -> list[Fire]:

@@ -1,6 +1,8 @@
 -- Statements with a lock, a CTE or a plan that matters. Lock order everywhere: cursors -> schedules (in order
--- of their key) -> outbox -> fires (in order of id) -> stats -> backfills. Whoever fires a backfill holds its
--- schedule and its row, and only adds to the others.
+-- of their key) -> gatherings -> outbox -> fires (in order of id) -> stats -> backfills; for calendars see
+-- calendars.sql. Whoever fires a backfill holds its schedule and its row, and only adds to the others. The one
+-- exception: a change that makes a schedule the first listener of outcomes writes the cursor last. Should that
+-- meet the follower of outcomes, PostgreSQL ends one of the two, and its unit is repeated.
 
 -- name: claim_due
 -- $1 now, $2 limit. Due schedules, earliest first. SKIP LOCKED lets replicas plan side by side; a row that
