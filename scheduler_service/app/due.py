@@ -1,5 +1,6 @@
 """Fires what is due: plans, records and advances in one transaction per batch."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -25,6 +26,9 @@ MOST_FIRES: Final = 2000
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Fires and bytes of due tasks in one transaction; what is left is due at once again."""
 
+MOST_PLANNING: Final = 1.0
+"""Seconds after which a batch takes no further schedule: a transaction that is idle for 5 s is ended."""
+
 BUSY_WAIT: Final = 0.05
 """Seconds until the next look when other replicas hold what is due."""
 
@@ -41,11 +45,19 @@ class Batch:
     """Seconds, of each fire for the queue."""
     invalid: list[tuple[Schedule, str]] = field(default_factory=list)
     next_due: datetime | None = None
+    begun: float = field(default_factory=time.monotonic)
+    is_cut: bool = False
+    """Whether schedules were left because planning took long."""
 
     @property
     def is_full(self) -> bool:
         """Whether it shall not grow."""
         return len(self.fires) >= MOST_FIRES or self.bytes >= MOST_BYTES
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the transaction has been idle for long enough."""
+        return bool(self.schedules) and time.monotonic() - self.begun >= MOST_PLANNING
 
     def add(self, before: Schedule, after: Schedule, made: list[NewFire], now: datetime) -> None:
         """Takes what became of one schedule."""
@@ -82,7 +94,7 @@ class DueLoop:
         if any(new.due_task for new in batch.fires):
             self._signals.fires_made()
         self._tell(batch)
-        if batch.is_full or batch.claimed == self._batch:
+        if batch.is_full or batch.is_cut or batch.claimed == self._batch:
             return 0.0
         if batch.next_due is None:
             return None
@@ -93,7 +105,8 @@ class DueLoop:
         claimed = await due.claim(connection, now, self._batch)
         batch.claimed = len(claimed)
         for schedule in claimed:
-            if batch.is_full:
+            batch.is_cut = batch.is_late
+            if batch.is_full or batch.is_cut:
                 break
             _plan(batch, schedule, now)
         numbers = await fires.record(connection, batch.fires, now)

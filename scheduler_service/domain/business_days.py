@@ -42,6 +42,8 @@ class BusinessDays(Closing):
             closed = self.closure.stretch(reached + TICK)
             if closed is not None:
                 reached = closed.until - TICK
+                if reached >= limit:
+                    return None
             found = self._between(reached, reached + part)
             if found:
                 return found[0]
@@ -96,6 +98,7 @@ class BusinessDays(Closing):
             if following is None or following.start - reached >= _WHOLE_DAY:
                 return reached
             reached = following.until
+        # It may be closed for years beyond: nothing is moved that far.
         return limit
 
     def _record(self, instant: datetime, until: datetime) -> Settled:

@@ -23,21 +23,21 @@ class OpenDays:
     def nearest(self, instant: datetime) -> datetime | None:
         """The same reading on the nearest open day; None when there is none within 366 days."""
         wall = self._where.wall(instant)
-        reading, day = wall.time(), wall.date() + self._step
-        start, end = self._closed.get(reading, (day, day - self._step))
-        if self._between(start, day, end):
-            day = end + self._step
-        else:
-            start = day
-        last = wall.date() + MOST_DAYS * self._step
+        reading, first = wall.time(), wall.date() + self._step
+        known = self._closed.get(reading)
+        day, last = first, wall.date() + MOST_DAYS * self._step
         to: datetime | None = None
         while to is None and self._between(day, day, last):
+            if known is not None and self._between(known[0], day, known[1]):
+                day = known[1] + self._step
+                continue
             shown = self._where.first_reached(datetime.combine(day, reading))
             if self._closure.is_closed(shown):
                 day += self._step
             else:
                 to = shown
-        self._closed[reading] = start, day - self._step
+        if day != first:
+            self._closed[reading] = first, day - self._step
         return to
 
     def _between(self, first: date, day: date, last: date) -> bool:

@@ -56,6 +56,19 @@ async def test_replicas_that_step_at_once_fire_each_instant_once(
     assert await replicas[0].query("SELECT sum(fire_count) FROM scheduler.schedules") == len(fires)
 
 
+async def test_batch_ends_when_planning_takes_long(
+    replica: Replica, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler_service.app.due.MOST_PLANNING", 0.0)
+    await replica.create("a", definition(MINUTELY))
+    await replica.create("b", definition(MINUTELY))
+    clock.advance(MINUTE)
+    assert await replica.due.step() == 0.0
+    assert await replica.waiting() == 1
+    await replica.due.step()
+    assert await replica.waiting() == 2
+
+
 async def test_schedule_that_another_replica_plans_is_passed_over(
     replica: Replica, clock: ManualClock, scheduler_database_url: str
 ) -> None:

@@ -13,6 +13,7 @@ from scheduler_service.domain.calendar import CalendarRules, CalendarWindow, Nam
 from scheduler_service.domain.calendared import calendared, check_moves
 from scheduler_service.domain.catch_up import Settled
 from scheduler_service.domain.closing import MOST_RECORDS, Closing
+from scheduler_service.domain.closure import Closure
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
 from scheduler_service.domain.spec import CronSpec, IntervalSpec, Spec
@@ -155,6 +156,27 @@ def test_calendar_that_never_opens_ends_the_search() -> None:
         table = closing(NINE, always, closed=closed)
         assert table.next_after(instant("01-01T00:00")) is None
         assert table.closed(instant("01-01T00:00"), instant("01-02T00:00"))[0].disposition is SKIPPED
+
+
+@pytest.mark.parametrize("opens", [(), ("2026-03-02",)], ids=["never", "in the past"])
+@pytest.mark.parametrize("closed", [Closed.NEXT_BUSINESS_DAY, Closed.PREVIOUS_BUSINESS_DAY])
+def test_calendar_that_does_not_open_any_more_is_searched_once(
+    monkeypatch: pytest.MonkeyPatch, closed: Closed, opens: tuple[str, ...]
+) -> None:
+    looks = 0
+    is_closed = Closure.is_closed
+
+    def counted(self: Closure, at: datetime) -> bool:
+        nonlocal looks
+        looks += 1
+        return is_closed(self, at)
+
+    monkeypatch.setattr(Closure, "is_closed", counted)
+    timing = Timing(specs=(CronSpec("0 * * * *"),), include_calendars=("c",), closed=closed)
+    table = calendared(timing, (("c", CalendarRules(dates=opens)),), "s", instant("03-02T12:30"))
+    expected = instant("03-02T23:00") if opens else None
+    assert table.next_after(instant("03-02T22:30")) == expected
+    assert looks < 4 * 24 * 366
 
 
 def test_long_stretch_of_a_dense_schedule_is_one_record() -> None:
