@@ -14,11 +14,12 @@ import pytest
 from tests.support.fake_dispatch import FakeDispatch, Terms
 from tests.unit.agent.conftest import Marked
 
+pytestmark = pytest.mark.alone
+
 HANDLERS = """
 import time
 from batonpass import Worker
 
-pytestmark = pytest.mark.alone
 worker = Worker()
 
 @worker.handler("hold")

@@ -332,7 +332,7 @@ def cases(draw: st.DrawFn) -> tuple[Timing, dict[str, CalendarRules]]:
     return timing, calendars
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(cases())
 def test_timetable_is_what_brute_force_finds(case: tuple[Timing, dict[str, CalendarRules]]) -> None:
     timing, calendars = case
