@@ -16,7 +16,7 @@ from tests.acceptance.ledger import (
 )
 from tests.support.stack import Service, Stack, eventually
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(420)]
 
 SCHEDULES = 200
 """Each fires every second."""

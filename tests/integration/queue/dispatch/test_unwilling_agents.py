@@ -3,11 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from service_kit.postgres import Database
 from tests.support.agent import Agent, ref
 from tests.support.dispatch import STEADY, replica
 from tests.support.queue_rows import broken_rules, put, states
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.alone
 
 TASKS = 20
 
