@@ -101,6 +101,6 @@ class BusinessDays(Closing):
         # It may be closed for years beyond: nothing is moved that far.
         return limit
 
-    def _record(self, instant: datetime, until: datetime) -> Settled:
+    def _record(self, instant: datetime, until: datetime, counts: bool) -> Settled:
         """Each is moved on its own."""
         return self.settled(instant)

@@ -58,6 +58,8 @@ class Closing:
 
     def count(self, after: datetime, until: datetime) -> int | None:
         """How many fire in (after, until]; None when they are too many to count."""
+        if self.base.count(after, until) is None:
+            return None
         total, reached = 0, after
         while (first := self.next_after(reached)) is not None and first <= until:
             following = self.closure.closed.next_after(first)
@@ -134,23 +136,25 @@ class Closing:
                 instant = None if following is None else self.base.next_after(following.start - TICK)
 
     def _records(self, after: datetime, until: datetime) -> Iterator[Settled]:
-        instant = self.base.next_after(max(after, self.after))
+        after = max(after, self.after)
+        counts = self.base.count(after, until) is not None
+        instant = self.base.next_after(after)
         while instant is not None and instant <= until:
             if self.closure.is_closed(instant):
-                record = self._record(instant, until)
+                record = self._record(instant, until, counts)
                 yield record
                 instant = self.base.next_after(record.last_nominal or record.nominal)
             else:
                 following = self.closure.closed.next_after(instant)
                 instant = None if following is None else self.base.next_after(following.start - TICK)
 
-    def _record(self, instant: datetime, until: datetime) -> Settled:
-        """That of the closed `instant` and of those that follow it with the same fate."""
+    def _record(self, instant: datetime, until: datetime, counts: bool) -> Settled:
+        """That of the closed `instant` and of those that follow it with the same fate, counted or not."""
         end = min(self.closure.reason(instant).until - TICK, until)
         last = self.base.previous_at_or_before(end)
         if last is None or last == instant:
             return self.settled(instant)
-        count = self.base.count(instant - TICK, end) or 0
+        count = (self.base.count(instant - TICK, end) or 0) if counts else 0
         return replace(self.settled(instant), last_nominal=last, count=count)
 
 

@@ -16,6 +16,7 @@ from scheduler_service.domain.closing import MOST_RECORDS, Closing
 from scheduler_service.domain.closure import Closure
 from scheduler_service.domain.errors import InvalidSchedule
 from scheduler_service.domain.fire import Disposition
+from scheduler_service.domain.instants import MOST_COUNTED, Union
 from scheduler_service.domain.spec import CronSpec, IntervalSpec, Spec
 from scheduler_service.domain.timetable import Timetable, timetable
 from scheduler_service.domain.timing import Closed, Timing
@@ -187,6 +188,29 @@ def test_long_stretch_of_a_dense_schedule_is_one_record() -> None:
         instant("01-05T00:00") - timedelta(seconds=1),
     )
     assert record.count == 2 * 86_400
+
+
+def test_stretches_of_a_dense_union_are_not_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    visits = 0
+    next_after = Union.next_after
+
+    def counted(self: Union, at: datetime) -> datetime | None:
+        nonlocal visits
+        visits += 1
+        return next_after(self, at)
+
+    monkeypatch.setattr(Union, "next_after", counted)
+    daily = CalendarRules(windows=(CalendarWindow("0 */6 * * *", 2 * HOUR),))
+    timing = Timing(
+        specs=(IntervalSpec(timedelta(seconds=1)), CronSpec("* * * * *")), exclude_calendars=("c",)
+    )
+    table = calendared(timing, (("c", daily),), "s", instant("03-02T00:00"))
+    after, until = instant("03-02T00:00"), instant("04-01T00:00")
+    assert isinstance(table, Closing)
+    assert table.count(after, until) is None
+    (record,) = table.closed(after, until)
+    assert record.count == 0
+    assert visits < 5 * MOST_COUNTED
 
 
 def test_many_stretches_are_put_together() -> None:
