@@ -294,6 +294,12 @@ async def test_holds_that_are_over_are_forgotten_but_not_their_version(
 ) -> None:
     await set_holds(queue, 3, hold(timedelta(milliseconds=1)), hold())
     clock = ManualClock(datetime.now(UTC) + SECOND)
-    await Maintenance(MaintenanceStore(queue_database), clock, Retention()).step()
-    assert await value(queue_database, "SELECT count(*) FROM queue.holds") == 1
+    maintenance = Maintenance(MaintenanceStore(queue_database), clock, Retention())
+
+    async def forgotten() -> bool:
+        # The service's own housekeeping may have the row in its hands.
+        await maintenance.step()
+        return bool(await value(queue_database, "SELECT count(*) FROM queue.holds") == 1)
+
+    await until(forgotten, "the hold that is over is forgotten")
     assert await set_holds(queue, 2) == 3
