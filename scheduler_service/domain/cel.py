@@ -86,6 +86,7 @@ class Condition:
         except KeyError as error:
             return f"the event has no field {error}"
         except Exception as error:
+            # The evaluator has no error type of its own; whatever it is, the event does not match.
             return f"it cannot be evaluated: {str(error)[:500]}"
         except BaseException as error:
             # What a panic of the evaluator becomes. Nothing else can be raised there.
@@ -119,6 +120,7 @@ def compile(expression: str) -> Condition:
     try:
         program = cel.compile(expression)
     except Exception as error:
+        # Neither has the compiler.
         raise ExpressionRefused(" ".join(str(error).split())[:500]) from None
     power, literals = _loops(expression)
     if not power and set(program.variables()) - {VARIABLE}:
